@@ -1,0 +1,2 @@
+//! What Loquat does.
+pub mod ports;

@@ -1,0 +1,34 @@
+//! The ports: what the domain needs of the world, by access pattern.
+//!
+//! Each port has one conformance suite that every implementation passes (`loquat-store`, `loquat-bus`). A port's
+//! documentation states ordering, atomicity and failure; an implementation promises exactly that.
+//!
+//! Rules for all storage ports: absence is `Option`, never an error; a call that returns [`StoreError`] has changed
+//! nothing, unless it says otherwise; a write that returns `Ok` is durable (fsynced, or committed with
+//! `synchronous_commit` on).
+
+mod accounts;
+mod bus;
+mod clock;
+mod conversations;
+mod devices;
+mod error;
+mod log;
+mod timeline;
+
+pub use accounts::{
+    AccountEntry, AccountLog, Accounts, Credentials, IdempotencyKey, NewUser, ProfileChange, RememberedAnswer,
+    SignUpOutcome, UserRecord,
+};
+pub use bus::{Bus, Receiver, Signal};
+pub use clock::{Clock, Random};
+pub use conversations::{
+    ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts, NewConversation, NewMember,
+    SyncPosition, ViewQuery, ViewSlice,
+};
+pub use devices::{
+    Devices, NewDevice, RefreshOutcome, RefreshRotation, RefreshToken, SignInOutcome, SigningKey,
+};
+pub use error::StoreError;
+pub use log::{Append, AppendOutcome, Change, EventLog, NewEvent, Placement, TailedEvent, TargetFacts};
+pub use timeline::{EventRange, MessageWindow, Presences, Timeline};
