@@ -24,7 +24,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
     report.stage("tidy", || {
         let findings = tidy::inspect(workspace)?;
         tidy::print(&findings);
-        anyhow::ensure!(findings.is_empty(), "{} findings", findings.len());
+        anyhow::ensure!(findings.is_empty(), "findings: {}", findings.len());
         Ok(Counts::default())
     });
     report.command("cargo deny", &mut deny(workspace));

@@ -38,7 +38,7 @@ impl Report {
         let row = match result {
             Ok(counts) if counts.failed == 0 => Row { name: name.to_owned(), time, counts, error: None },
             Ok(counts) => {
-                let error = Some(format!("{} failed", counts.failed));
+                let error = Some(format!("failed tests: {}", counts.failed));
                 Row { name: name.to_owned(), time, counts, error }
             }
             Err(error) => Row {
@@ -59,8 +59,10 @@ impl Report {
 
     /// A stage that is one command.
     pub(crate) fn command(&mut self, name: &str, command: &mut std::process::Command) -> bool {
-        println!("\n$ {}", show(command));
-        self.stage(name, || crate::shell::succeed(command).map(|()| Counts::default()))
+        self.stage(name, || {
+            println!("$ {}", show(command));
+            crate::shell::succeed(command).map(|()| Counts::default())
+        })
     }
 
     /// Prints the table and, as the last line, the number of tests and stages that passed and failed.

@@ -53,7 +53,7 @@ impl fmt::Display for Finding {
 pub(crate) fn run(workspace: &Workspace) -> Result<bool> {
     let findings = inspect(workspace)?;
     print(&findings);
-    println!("tidy: {} findings", findings.len());
+    println!("tidy: findings: {}", findings.len());
     Ok(findings.is_empty())
 }
 
