@@ -64,7 +64,7 @@ enum Command {
     },
     /// Measure Loquat beside a bare relay and a bare log; see docs/benchmarks.md
     Bench {
-        /// Arguments for `loquat-bench`, workloads among them
+        /// Workloads by their letter, then options of `loquat-bench` (`-- --help` lists them)
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "BENCH ARGUMENTS")]
         arguments: Vec<String>,
     },

@@ -16,8 +16,17 @@ pub(crate) fn bench(workspace: &Workspace, arguments: &[String]) -> Result<bool>
     tools::c_compiler(workspace)?;
     workspace.build_release(&["loquat-server", "loquat-bench"])?;
     let mut command = workspace.command(workspace.release("loquat-bench"));
-    let error = command.arg("--loquat").arg(workspace.release("loquat")).args(arguments).exec();
+    let error =
+        command.arg("--loquat").arg(workspace.release("loquat")).args(bench_arguments(arguments)).exec();
     Err(error).context("cannot start the built loquat-bench")
+}
+
+/// `a b --quick` is `--only a,b --quick`: workloads come first, as people type them.
+fn bench_arguments(arguments: &[String]) -> Vec<String> {
+    let workloads = arguments.iter().take_while(|argument| !argument.starts_with('-')).count();
+    let (workloads, rest) = arguments.split_at(workloads);
+    let only = (!workloads.is_empty()).then(|| ["--only".to_owned(), workloads.join(",")]);
+    only.into_iter().flatten().chain(rest.iter().cloned()).collect()
 }
 
 /// Builds the service, its tormentor and the file-system shim, and runs the tormentor to its end.
@@ -37,4 +46,23 @@ pub(crate) fn torture_command(workspace: &Workspace, arguments: &[String]) -> Co
         .arg(workspace.release("libloquat_faultfs.so"))
         .args(arguments);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn workloads_come_first() {
+        let cases: [(&[&str], &[&str]); 4] = [
+            (&[], &[]),
+            (&["a", "b"], &["--only", "a,b"]),
+            (&["a", "--pairs", "10"], &["--only", "a", "--pairs", "10"]),
+            (&["--quick", "--seconds", "2"], &["--quick", "--seconds", "2"]),
+        ];
+        for (typed, passed) in cases {
+            let typed: Vec<String> = typed.iter().map(|&argument| argument.to_owned()).collect();
+            assert_eq!(bench_arguments(&typed), passed);
+        }
+    }
 }
