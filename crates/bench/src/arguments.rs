@@ -1,0 +1,195 @@
+//! The command line.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    generator::{body::NonceKind, run::Acks},
+    relay::RelayArguments,
+    system::System,
+    workload::{Case, Settings, Workload},
+};
+
+/// Loads Loquat, a bare WebSocket relay, and the relay with a synced log side by side, and prints figures.
+#[derive(Debug, Parser)]
+#[command(name = "loquat-bench", version, args_conflicts_with_subcommands = true)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+    #[command(flatten)]
+    pub(crate) run: RunArguments,
+}
+
+/// What else the binary can be.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve as the relay, without a load. The workloads start it by themselves.
+    Relay(RelayArguments),
+}
+
+/// Arguments of a run.
+#[derive(Args, Debug)]
+pub(crate) struct RunArguments {
+    /// The loquat binary; without it only the relays run.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) loquat: Option<PathBuf>,
+    /// Short windows and one round: for trying, not for figures.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Workloads: a one-to-one, b groups, c idle sockets, h start.
+    #[arg(long, value_delimiter = ',', default_value = "a,b,c,h")]
+    pub(crate) only: Vec<Workload>,
+    /// Systems, in the order of each round. Loquat needs --loquat.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) systems: Vec<System>,
+    /// Seconds of each measured window [default: 10, quick 2].
+    #[arg(long)]
+    seconds: Option<f64>,
+    /// Rounds; figures are medians over them [default: 3, quick 1].
+    #[arg(long)]
+    repeat: Option<usize>,
+    /// Pairs of workload a.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    pairs: u32,
+    /// Windows of workload a, messages under way for each pair.
+    #[arg(long, value_delimiter = ',', default_value = "1,16", value_parser = clap::value_parser!(u32).range(1..))]
+    window: Vec<u32>,
+    /// Open-loop rates of workload a, messages a second over all pairs; an empty text leaves them out.
+    #[arg(long, default_value = "100,1000")]
+    rates: String,
+    /// Groups of workload b, as GxM.
+    #[arg(long, default_value = "10x100")]
+    groups: String,
+    /// Writers in each group.
+    #[arg(long, default_value_t = 4)]
+    group_writers: usize,
+    /// Messages under way for each writer of a group.
+    #[arg(long, default_value_t = 1)]
+    group_window: usize,
+    /// Socket counts of workload c [default: 1000,5000,15000; quick 1000].
+    #[arg(long, value_delimiter = ',')]
+    sockets: Vec<usize>,
+    /// How readers acknowledge.
+    #[arg(long, value_enum, default_value = "each")]
+    acks: Acks,
+    /// How nonces are made.
+    #[arg(long, value_enum, default_value = "random")]
+    nonces: NonceKind,
+    /// Directory for the servers' data: its disk is what is measured [default: the temporary directory].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) scratch: Option<PathBuf>,
+    /// Print the tables only, without a line for each run on the standard error.
+    #[arg(long)]
+    pub(crate) markdown: bool,
+    /// Write all samples and medians to this file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+}
+
+impl RunArguments {
+    /// The settings of the run.
+    pub(crate) fn settings(&self) -> Settings {
+        let quick = |quick: u64, full: u64| if self.quick { quick } else { full };
+        let default_systems = if self.loquat.is_some() {
+            vec![System::Relay, System::Log, System::Loquat]
+        } else {
+            vec![System::Relay, System::Log]
+        };
+        Settings {
+            systems: if self.systems.is_empty() { default_systems } else { self.systems.clone() },
+            repeat: self.repeat.unwrap_or(quick(1, 3) as usize).max(1),
+            warm_up: Duration::from_millis(quick(500, 2000)),
+            window: Duration::from_secs_f64(
+                self.seconds.unwrap_or(if self.quick { 2.0 } else { 10.0 }).clamp(0.1, 3600.0),
+            ),
+            settle: Duration::from_secs(quick(2, 20)),
+            starts: quick(3, 11) as usize,
+            group_writers: self.group_writers.max(1),
+            group_window: self.group_window.max(1),
+            acks: self.acks,
+            nonces: self.nonces,
+        }
+    }
+
+    /// The cases to run, in order.
+    pub(crate) fn cases(&self) -> Result<Vec<Case>, String> {
+        let pairs = self.pairs as usize;
+        let mut cases = Vec::new();
+        for workload in &self.only {
+            match workload {
+                Workload::OneToOne => {
+                    cases.extend(
+                        self.window.iter().map(|window| Case::Closed { pairs, window: *window as usize }),
+                    );
+                    for rate in self.rates.split(',').filter(|rate| !rate.is_empty()) {
+                        let per_second = rate.trim().parse().ok().filter(|rate| *rate > 0);
+                        let per_second = per_second
+                            .ok_or_else(|| format!("--rates: {rate:?} is not a positive number"))?;
+                        cases.push(Case::Open { pairs, per_second });
+                    }
+                }
+                Workload::Groups => {
+                    let (groups, members) = self.groups()?;
+                    cases.extend([true, false].map(|receipts| Case::Groups { groups, members, receipts }));
+                }
+                Workload::Idle => {
+                    let counts: &[usize] = match (self.sockets.as_slice(), self.quick) {
+                        ([], true) => &[1000],
+                        ([], false) => &[1000, 5000, 15000],
+                        (counts, _) => counts,
+                    };
+                    cases.extend(counts.iter().map(|sockets| Case::Idle { sockets: *sockets }));
+                }
+                Workload::Start => cases.push(Case::Start),
+            }
+        }
+        Ok(cases)
+    }
+
+    fn groups(&self) -> Result<(usize, usize), String> {
+        let read = || {
+            let (groups, members) = self.groups.split_once('x')?;
+            let (groups, members) = (groups.parse().ok()?, members.parse().ok()?);
+            (groups > 0 && members > self.group_writers).then_some((groups, members))
+        };
+        read().ok_or_else(|| format!("--groups: {:?} is not GxM with more members than writers", self.groups))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cases(arguments: &[&str]) -> Result<Vec<String>, String> {
+        let line =
+            CommandLine::try_parse_from(std::iter::once("loquat-bench").chain(arguments.iter().copied()));
+        Ok(line.unwrap().run.cases()?.iter().map(Case::to_string).collect())
+    }
+
+    #[test]
+    fn the_default_is_every_workload_of_the_targets() {
+        let all = cases(&[]).unwrap();
+        assert_eq!(all.len(), 10);
+        for case in [
+            "closed P=100 W=16",
+            "open P=100 1000/s",
+            "10 groups of 100, receipts off",
+            "15000 sockets",
+            "start",
+        ] {
+            assert!(all.iter().any(|known| known == case), "{case} is missing of {all:?}");
+        }
+    }
+
+    #[test]
+    fn selections_are_honoured_and_mistakes_named() {
+        assert_eq!(
+            cases(&["--only", "a", "--window", "4", "--rates", "", "--pairs", "7"]).unwrap(),
+            ["closed P=7 W=4"]
+        );
+        assert_eq!(cases(&["--only", "c", "--quick"]).unwrap(), ["1000 sockets"]);
+        assert!(cases(&["--rates", "ten"]).unwrap_err().contains("--rates"));
+        assert!(cases(&["--groups", "10x3"]).unwrap_err().contains("--groups"));
+    }
+}

@@ -1,0 +1,103 @@
+//! What Loquat is meant to reach, as data, and whether a run reached it.
+
+use crate::{
+    report::{Metric, Row, align},
+    system::System,
+};
+
+/// A bound on a figure of Loquat.
+enum Bound {
+    AtLeast(f64),
+    AtMost(f64),
+    /// At least this many times the figure of the relay with its log, in the same run.
+    AtLeastOfLog(f64),
+    /// At most this many times the figure of the relay with its log, in the same run.
+    AtMostOfLog(f64),
+}
+
+use Bound::{AtLeast, AtLeastOfLog, AtMost, AtMostOfLog};
+
+/// Case, figure, its name, bound.
+const TARGETS: [(&str, Metric, &str, Bound); 15] = [
+    ("closed P=100 W=1", Metric::MessagesPerSecond, "msg/s", AtLeastOfLog(0.6)),
+    ("closed P=100 W=16", Metric::MessagesPerSecond, "msg/s", AtLeast(30_000.0)),
+    ("closed P=100 W=16", Metric::CpuPerMessage, "server µs/msg", AtMost(33.0)),
+    ("open P=100 100/s", Metric::AckP50, "ack p50 ms", AtMostOfLog(1.5)),
+    ("open P=100 100/s", Metric::AckP99, "ack p99 ms", AtMostOfLog(3.0)),
+    ("open P=100 1000/s", Metric::AckP50, "ack p50 ms", AtMostOfLog(1.5)),
+    ("open P=100 1000/s", Metric::AckP99, "ack p99 ms", AtMostOfLog(3.0)),
+    ("10 groups of 100, receipts on", Metric::DeliveriesPerSecond, "deliveries/s", AtLeastOfLog(0.8)),
+    ("10 groups of 100, receipts off", Metric::DeliveriesPerSecond, "deliveries/s", AtLeastOfLog(0.8)),
+    ("1000 sockets", Metric::KibPerSocket, "KiB/socket", AtMost(8.0)),
+    ("5000 sockets", Metric::KibPerSocket, "KiB/socket", AtMost(8.0)),
+    ("15000 sockets", Metric::KibPerSocket, "KiB/socket", AtMost(8.0)),
+    ("start", Metric::ReadyMs, "ready ms", AtMost(100.0)),
+    ("start", Metric::BinaryMb, "binary MB", AtMost(30.0)),
+    ("start", Metric::MemoryAfter, "resident MiB", AtMost(28.6)),
+];
+
+/// A table of the targets whose case was run on Loquat (and on the limit line, where the bound needs it).
+pub(crate) fn verdicts(rows: &[Row]) -> String {
+    let figure = |system, case: &str, metric| {
+        rows.iter().find(|row| row.system == system && row.case == case).and_then(|row| row.value(metric))
+    };
+    let mut lines = Vec::new();
+    for (case, metric, name, bound) in &TARGETS {
+        let Some(reached) = figure(System::Loquat, case, *metric) else { continue };
+        let log = || figure(System::Log, case, *metric);
+        let (target, met) = match bound {
+            AtLeast(least) => (format!("at least {least}"), reached >= *least),
+            AtMost(most) => (format!("at most {most}"), reached <= *most),
+            AtLeastOfLog(share) => match log() {
+                Some(log) => (format!("at least {share} x log = {:.3}", share * log), reached >= share * log),
+                None => continue,
+            },
+            AtMostOfLog(share) => match log() {
+                Some(log) => (format!("at most {share} x log = {:.3}", share * log), reached <= share * log),
+                None => continue,
+            },
+        };
+        let verdict = if met { "met" } else { "MISSED" };
+        lines.push(vec![
+            (*case).to_owned(),
+            (*name).to_owned(),
+            target,
+            verdict.to_owned(),
+            format!("{reached:.3}"),
+        ]);
+    }
+    if lines.is_empty() {
+        return String::new();
+    }
+    lines.insert(0, ["case", "figure", "target", "verdict", "Loquat"].map(str::to_owned).to_vec());
+    align(&lines, 4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workload::Workload;
+
+    fn row(system: System, rate: f64) -> Row {
+        Row {
+            workload: Workload::OneToOne,
+            case: "closed P=100 W=1".to_owned(),
+            system,
+            rounds: 3,
+            fdatasync_us: 1.0,
+            values: vec![(Metric::MessagesPerSecond, rate)],
+            percent_of_log: None,
+        }
+    }
+
+    #[test]
+    fn targets_are_judged_against_the_log_of_the_same_run() {
+        for (rate, word) in [(60.0, "| met"), (59.0, "| MISSED")] {
+            let table = verdicts(&[row(System::Log, 100.0), row(System::Loquat, rate)]);
+            assert_eq!(table.lines().count(), 3, "{table}");
+            assert!(table.contains(word), "{table}");
+        }
+        assert_eq!(verdicts(&[row(System::Log, 100.0)]), "");
+        assert_eq!(verdicts(&[row(System::Loquat, 100.0)]), "");
+    }
+}
