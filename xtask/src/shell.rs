@@ -53,14 +53,12 @@ impl Workspace {
         command
     }
 
-    /// Builds packages for release.
+    /// Builds packages for release, each alone: features of the tools must not leak into the binary that ships.
     pub(crate) fn build_release(&self, packages: &[&str]) -> Result<()> {
-        let mut command = self.cargo("build");
-        command.arg("--release");
         for package in packages {
-            command.args(["--package", package]);
+            succeed(self.cargo("build").args(["--release", "--package", package]))?;
         }
-        succeed(&mut command)
+        Ok(())
     }
 
     /// A program by name, in the installed tools or on the search path.
