@@ -1,0 +1,22 @@
+//! Accounts and authentication: sign-up, log-in, tokens, devices, profiles.
+//!
+//! [`Auth`] proves who asks and signs devices in and out; [`Profiles`] reads and changes what users are; both are
+//! cheap handles to share. [`Idempotency`] makes a repeated creation answer like the first one.
+//!
+//! What a request must prove: an access token is a JWT (EdDSA, RFC 8037) that is valid for minutes, bound to a device
+//! that is still signed in ([`Auth::verify`]). A refresh token is an opaque secret of 256 bits, used once; the store
+//! knows its SHA-256 only. A ticket is good for opening one socket on this node. Passwords are hashed by Argon2id
+//! (RFC 9106), never faster for unknown users than for known ones.
+//!
+//! This module knows no HTTP: cookies and headers belong to the gateway, and limits by address
+//! ([`crate::limits::RateLimits`]) are asked there, before anything is hashed here.
+
+mod auth;
+mod config;
+mod idempotency;
+mod profiles;
+
+pub use auth::{Auth, AuthDeps, AuthError, HashingStats, PasswordHash, SignedIn, TICKET_SECONDS};
+pub use config::{Argon2Config, AuthConfig};
+pub use idempotency::{Attempt, Begun, Idempotency, request_hash};
+pub use profiles::{Departure, Profiles, ProfilesDeps, SEARCH_LIMIT};
