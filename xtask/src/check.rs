@@ -43,6 +43,6 @@ fn deny(workspace: &Workspace) -> std::process::Command {
     if shell::is_ci() {
         command.arg("--locked");
     }
-    command.args(["check", "--hide-inclusion-graph", "bans", "licenses", "sources"]);
+    command.args(["check", "bans", "licenses", "sources"]);
     command
 }
