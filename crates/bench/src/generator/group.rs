@@ -135,8 +135,8 @@ pub(crate) struct Member {
     next_numbers: Vec<u64>,
     /// Numbers that make the texts of this group's writers; those of writer `i` come from `first_writer + i`.
     first_writer: u64,
-    /// The furthest event received, to be acknowledged.
-    unacknowledged: Option<u64>,
+    /// Events received in this round, to be acknowledged after it.
+    unacknowledged: Vec<u64>,
 }
 
 /// What a member is made from.
@@ -174,7 +174,7 @@ impl Member {
             role,
             next_numbers: vec![0; writers],
             first_writer,
-            unacknowledged: None,
+            unacknowledged: Vec::new(),
         }
     }
 
@@ -198,9 +198,7 @@ impl Member {
         while let Poll::Ready(frame) = self.socket.poll_frame(context) {
             self.handle(&frame?, now)?;
         }
-        if let Some(seq) = self.unacknowledged.take() {
-            self.acknowledge(seq)?;
-        }
+        self.acknowledge()?;
         self.send(now)?;
         self.socket.flush(context)
     }
@@ -242,17 +240,22 @@ impl Member {
         self.run.delivered(None);
         board.delivered(&self.run, seq)?;
         drop(board);
-        match self.run.acks {
-            Acks::Each => self.acknowledge(seq)?,
-            Acks::Batch => self.unacknowledged = Some(seq),
-            Acks::Off => {}
-        }
+        self.unacknowledged.push(seq);
         Ok(())
     }
 
-    fn acknowledge(&mut self, seq: u64) -> Result<(), BenchError> {
-        let frame = ack_frame(&self.board.borrow().conversation.id, seq);
-        self.socket.queue(frame)
+    /// Acknowledges what came in this round. Not earlier: the library writes what is queued before it
+    /// reads on, one system call a frame.
+    fn acknowledge(&mut self) -> Result<(), BenchError> {
+        let skipped = match self.run.acks {
+            Acks::Each => 0,
+            Acks::Batch => self.unacknowledged.len().saturating_sub(1),
+            Acks::Off => self.unacknowledged.len(),
+        };
+        for seq in self.unacknowledged.drain(..).skip(skipped) {
+            self.socket.queue(ack_frame(&self.board.borrow().conversation.id, seq))?;
+        }
+        Ok(())
     }
 
     fn answer(&mut self, re: u64, seq: u64, now: u64) -> Result<(), BenchError> {

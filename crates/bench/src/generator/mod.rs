@@ -6,6 +6,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod body;
+mod gathered;
 pub(crate) mod group;
 pub(crate) mod histogram;
 pub(crate) mod pair;

@@ -127,13 +127,10 @@ impl Pair {
             let slot = number.checked_sub(self.completed).and_then(|index| self.slots.get(index as usize));
             let slot = slot.ok_or_else(|| BenchError::Audit(format!("seq {seq} was never sent")))?;
             self.run.delivered(Some(now.saturating_sub(slot.due)));
-            if self.run.acks == Acks::Each {
-                self.reader.queue(ack_frame(&self.conversation.id, seq))?;
-            }
         }
-        let head = self.audit.head();
-        if self.run.acks == Acks::Batch && head > before {
-            self.reader.queue(ack_frame(&self.conversation.id, head))?;
+        // Only now: the library writes what is queued before it reads on, one system call a frame.
+        for seq in self.run.acks.cursors(before, self.audit.head()) {
+            self.reader.queue(ack_frame(&self.conversation.id, seq))?;
         }
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    ops::RangeInclusive,
     rc::Rc,
     task::{Context, Waker},
     time::{Duration, Instant},
@@ -32,6 +33,17 @@ pub(crate) enum Acks {
     Batch,
     /// None: no receipts flow.
     Off,
+}
+
+impl Acks {
+    /// The cursors to send after a read that took a reader from `before` to `head`.
+    pub(crate) fn cursors(self, before: u64, head: u64) -> RangeInclusive<u64> {
+        match self {
+            Self::Each => before + 1..=head,
+            Self::Batch => head.max(before + 1)..=head,
+            Self::Off => 1..=0,
+        }
+    }
 }
 
 /// State shared by the sockets of one run; everything runs on one thread.
@@ -265,5 +277,24 @@ fn verdict(
         None => Ok(Vec::new()),
         Some(Ok(verdict)) => verdict,
         Some(Err(panicked)) => Err(BenchError::Audit(panicked.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cursors_cover_what_was_read() {
+        let cases: [(Acks, u64, u64, &[u64]); 5] = [
+            (Acks::Each, 3, 6, &[4, 5, 6]),
+            (Acks::Each, 3, 3, &[]),
+            (Acks::Batch, 3, 6, &[6]),
+            (Acks::Batch, 3, 3, &[]),
+            (Acks::Off, 3, 6, &[]),
+        ];
+        for (acks, before, head, expected) in cases {
+            assert_eq!(acks.cursors(before, head).collect::<Vec<_>>(), expected, "{acks:?} {before} {head}");
+        }
     }
 }

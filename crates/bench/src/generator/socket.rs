@@ -12,6 +12,7 @@ use hyper::header::{HeaderValue, SEC_WEBSOCKET_PROTOCOL};
 use tokio::{net::TcpStream, time::timeout};
 use tokio_websockets::{ClientBuilder, Config, Message, Payload, WebSocketStream};
 
+use super::gathered::Gathered;
 use crate::{error::BenchError, scan, system::Account};
 
 /// How long a connection and its `hello` may take.
@@ -21,7 +22,7 @@ const FLUSH_THRESHOLD_BYTES: usize = 64 * 1024;
 
 /// A socket whose `hello` was answered with `ready`.
 pub(crate) struct Socket {
-    stream: WebSocketStream<TcpStream>,
+    stream: WebSocketStream<Gathered>,
     user: String,
     /// Frames were queued since the last complete flush.
     dirty: bool,
@@ -43,7 +44,7 @@ impl Socket {
             .map_err(|error| BenchError::Protocol(error.to_string()))?
             .config(Config::default().flush_threshold(FLUSH_THRESHOLD_BYTES))
             .add_header(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("loquat.v1.json"))?
-            .connect_on(tcp)
+            .connect_on(Gathered::new(tcp))
             .await?;
         let hello = format!(
             "{{\"op\":\"hello\",\"id\":1,\"token\":\"{}\",\"client\":{{\"name\":\"bench\",\"version\":\"1\"}}}}",
