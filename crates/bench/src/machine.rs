@@ -40,6 +40,8 @@ pub(crate) struct Machine {
     pub(crate) memory_mib: u64,
     /// Type of the file system that the servers write to, as the kernel names it.
     pub(crate) file_system: String,
+    /// How TCP limits its rate; BBR paces even on loopback and costs a few per cent.
+    pub(crate) congestion_control: String,
     /// Whether servers and generator have a core each.
     pub(crate) pinned: bool,
 }
@@ -51,13 +53,18 @@ impl Machine {
         Self {
             processor: field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned()),
             cores,
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
-                .map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned()),
+            congestion_control: line("/proc/sys/net/ipv4/tcp_congestion_control"),
+            kernel: line("/proc/sys/kernel/osrelease"),
             memory_mib: field("/proc/meminfo", "MemTotal").and_then(|text| kib(&text)).unwrap_or(0) / 1024,
             file_system: file_system(scratch).unwrap_or_else(|| "unknown".to_owned()),
             pinned: cores > GENERATOR_CORE,
         }
     }
+}
+
+/// A file of the kernel that holds one line.
+fn line(path: &str) -> String {
+    fs::read_to_string(path).map_or_else(|_| "unknown".to_owned(), |text| text.trim().to_owned())
 }
 
 /// The value after the first `name` and a colon in a file of the kernel.
@@ -146,4 +153,38 @@ pub(crate) fn probe_fdatasync_us(directory: &Path) -> Result<f64, BenchError> {
     fs::remove_file(&path)?;
     times.sort_by(f64::total_cmp);
     Ok(times[PROBE_SYNCS / 2])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_can_be_measured() {
+        let pid = std::process::id();
+        assert!(resident_kib(pid).unwrap() > 100);
+        let before = process_cpu_time(pid).unwrap();
+        let end = Instant::now() + Duration::from_millis(20);
+        while Instant::now() < end {
+            std::hint::spin_loop();
+        }
+        assert!(process_cpu_time(pid).unwrap() > before);
+        assert!(own_cpu_time().unwrap() > before);
+        assert!(raise_descriptor_limit().unwrap() > 0);
+    }
+
+    #[test]
+    fn the_probe_measures_and_leaves_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(probe_fdatasync_us(directory.path()).unwrap() > 0.0);
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn conditions_are_found() {
+        let machine = Machine::describe(Path::new("/"));
+        assert_ne!(machine.kernel, "unknown");
+        assert_ne!(machine.file_system, "unknown");
+        assert!(machine.memory_mib > 0 && machine.cores > 0);
+    }
 }

@@ -183,16 +183,17 @@ impl Report {
 
     /// The conditions of the run, in one paragraph.
     pub(crate) fn conditions(&self) -> String {
-        let Machine { processor, cores, kernel, memory_mib, file_system, pinned } = &self.machine;
+        let Machine { processor, cores, kernel, memory_mib, file_system, congestion_control, pinned } =
+            &self.machine;
         let Settings { repeat, warm_up, window, .. } = &self.settings;
         let pinning = if *pinned { "server on core 0, generator on core 1" } else { "not pinned" };
         format!(
-            "{processor}, {cores} cores ({pinning}), {memory_mib} MiB, Linux {kernel}, {file_system}; medians of {repeat} \
-             interleaved rounds, each {:.0} s after {:.0} s of warm-up; acks `{:?}`, nonces `{:?}`.",
+            "{processor}, {cores} cores ({pinning}), {memory_mib} MiB, Linux {kernel}, {file_system}, TCP {congestion_control}; medians of {repeat} \
+             interleaved rounds, each {} s after {} s of warm-up; acks {}, nonces {}.",
             window.as_secs_f64(),
             warm_up.as_secs_f64(),
-            self.settings.acks,
-            self.settings.nonces,
+            format!("{:?}", self.settings.acks).to_lowercase(),
+            format!("{:?}", self.settings.nonces).to_lowercase(),
         )
     }
 }
@@ -343,7 +344,7 @@ mod tests {
             [(System::Log, Some(100.0), Some(100.0)), (System::Loquat, Some(60.0), Some(60.0))]
         );
         let markdown = report.markdown();
-        assert!(markdown.contains("| Loquat | "), "{markdown}");
+        assert!(markdown.contains("| Loquat "), "{markdown}");
         assert!(!markdown.contains("NaN"), "{markdown}");
     }
 

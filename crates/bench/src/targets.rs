@@ -7,33 +7,33 @@ use crate::{
 
 /// A bound on a figure of Loquat.
 enum Bound {
-    AtLeast(f64),
-    AtMost(f64),
+    Least(f64),
+    Most(f64),
     /// At least this many times the figure of the relay with its log, in the same run.
-    AtLeastOfLog(f64),
+    LeastOfLog(f64),
     /// At most this many times the figure of the relay with its log, in the same run.
-    AtMostOfLog(f64),
+    MostOfLog(f64),
 }
 
-use Bound::{AtLeast, AtLeastOfLog, AtMost, AtMostOfLog};
+use Bound::{Least, LeastOfLog, Most, MostOfLog};
 
 /// Case, figure, its name, bound.
 const TARGETS: [(&str, Metric, &str, Bound); 15] = [
-    ("closed P=100 W=1", Metric::MessagesPerSecond, "msg/s", AtLeastOfLog(0.6)),
-    ("closed P=100 W=16", Metric::MessagesPerSecond, "msg/s", AtLeast(30_000.0)),
-    ("closed P=100 W=16", Metric::CpuPerMessage, "server µs/msg", AtMost(33.0)),
-    ("open P=100 100/s", Metric::AckP50, "ack p50 ms", AtMostOfLog(1.5)),
-    ("open P=100 100/s", Metric::AckP99, "ack p99 ms", AtMostOfLog(3.0)),
-    ("open P=100 1000/s", Metric::AckP50, "ack p50 ms", AtMostOfLog(1.5)),
-    ("open P=100 1000/s", Metric::AckP99, "ack p99 ms", AtMostOfLog(3.0)),
-    ("10 groups of 100, receipts on", Metric::DeliveriesPerSecond, "deliveries/s", AtLeastOfLog(0.8)),
-    ("10 groups of 100, receipts off", Metric::DeliveriesPerSecond, "deliveries/s", AtLeastOfLog(0.8)),
-    ("1000 sockets", Metric::KibPerSocket, "KiB/socket", AtMost(8.0)),
-    ("5000 sockets", Metric::KibPerSocket, "KiB/socket", AtMost(8.0)),
-    ("15000 sockets", Metric::KibPerSocket, "KiB/socket", AtMost(8.0)),
-    ("start", Metric::ReadyMs, "ready ms", AtMost(100.0)),
-    ("start", Metric::BinaryMb, "binary MB", AtMost(30.0)),
-    ("start", Metric::MemoryAfter, "resident MiB", AtMost(28.6)),
+    ("closed P=100 W=1", Metric::MessagesPerSecond, "msg/s", LeastOfLog(0.6)),
+    ("closed P=100 W=16", Metric::MessagesPerSecond, "msg/s", Least(30_000.0)),
+    ("closed P=100 W=16", Metric::CpuPerMessage, "server µs/msg", Most(33.0)),
+    ("open P=100 100/s", Metric::AckP50, "ack p50 ms", MostOfLog(1.5)),
+    ("open P=100 100/s", Metric::AckP99, "ack p99 ms", MostOfLog(3.0)),
+    ("open P=100 1000/s", Metric::AckP50, "ack p50 ms", MostOfLog(1.5)),
+    ("open P=100 1000/s", Metric::AckP99, "ack p99 ms", MostOfLog(3.0)),
+    ("10 groups of 100, receipts on", Metric::DeliveriesPerSecond, "deliveries/s", LeastOfLog(0.8)),
+    ("10 groups of 100, receipts off", Metric::DeliveriesPerSecond, "deliveries/s", LeastOfLog(0.8)),
+    ("1000 sockets", Metric::KibPerSocket, "KiB/socket", Most(8.0)),
+    ("5000 sockets", Metric::KibPerSocket, "KiB/socket", Most(8.0)),
+    ("15000 sockets", Metric::KibPerSocket, "KiB/socket", Most(8.0)),
+    ("start", Metric::ReadyMs, "ready ms", Most(100.0)),
+    ("start", Metric::BinaryMb, "binary MB", Most(30.0)),
+    ("start", Metric::MemoryAfter, "resident MiB", Most(28.6)),
 ];
 
 /// A table of the targets whose case was run on Loquat (and on the limit line, where the bound needs it).
@@ -46,13 +46,13 @@ pub(crate) fn verdicts(rows: &[Row]) -> String {
         let Some(reached) = figure(System::Loquat, case, *metric) else { continue };
         let log = || figure(System::Log, case, *metric);
         let (target, met) = match bound {
-            AtLeast(least) => (format!("at least {least}"), reached >= *least),
-            AtMost(most) => (format!("at most {most}"), reached <= *most),
-            AtLeastOfLog(share) => match log() {
+            Least(least) => (format!("at least {least}"), reached >= *least),
+            Most(most) => (format!("at most {most}"), reached <= *most),
+            LeastOfLog(share) => match log() {
                 Some(log) => (format!("at least {share} x log = {:.3}", share * log), reached >= share * log),
                 None => continue,
             },
-            AtMostOfLog(share) => match log() {
+            MostOfLog(share) => match log() {
                 Some(log) => (format!("at most {share} x log = {:.3}", share * log), reached <= share * log),
                 None => continue,
             },

@@ -12,3 +12,6 @@ pub(crate) mod histogram;
 pub(crate) mod pair;
 pub(crate) mod run;
 pub(crate) mod socket;
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    ops::RangeInclusive,
+    ops::Range,
     rc::Rc,
     task::{Context, Waker},
     time::{Duration, Instant},
@@ -19,8 +19,6 @@ use super::{
 };
 use crate::{error::BenchError, machine};
 
-/// How long messages may take to complete after the last send.
-const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 /// How often the clockwork looks at the run.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -37,11 +35,11 @@ pub(crate) enum Acks {
 
 impl Acks {
     /// The cursors to send after a read that took a reader from `before` to `head`.
-    pub(crate) fn cursors(self, before: u64, head: u64) -> RangeInclusive<u64> {
+    pub(crate) fn cursors(self, before: u64, head: u64) -> Range<u64> {
         match self {
-            Self::Each => before + 1..=head,
-            Self::Batch => head.max(before + 1)..=head,
-            Self::Off => 1..=0,
+            Self::Each => before + 1..head + 1,
+            Self::Batch => head.max(before + 1)..head + 1,
+            Self::Off => 0..0,
         }
     }
 }
@@ -144,6 +142,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) warm_up: Duration,
     /// The measured window.
     pub(crate) window: Duration,
+    /// How long messages may take to complete after the last send.
+    pub(crate) drain_limit: Duration,
     /// Process whose CPU time is read.
     pub(crate) server_pid: u32,
     /// Shows how far the run is.
@@ -213,7 +213,7 @@ pub(crate) async fn measure(
         delivery_latency: run.delivery_latency.borrow().clone(),
     };
     run.sending.set(false);
-    drain(run, drivers).await?;
+    drain(run, drivers, plan.drain_limit).await?;
     if measured.completed == 0 {
         return Err(BenchError::Audit("no message completed in the measured window".to_owned()));
     }
@@ -248,8 +248,8 @@ async fn watch(
 }
 
 /// Waits until every driver has all that it was sent and its audit passed.
-async fn drain(run: &Run, mut drivers: Drivers) -> Result<(), BenchError> {
-    let deadline = Instant::now() + DRAIN_LIMIT;
+async fn drain(run: &Run, mut drivers: Drivers, limit: Duration) -> Result<(), BenchError> {
+    let deadline = Instant::now() + limit;
     let mut finished = Vec::new();
     while !drivers.is_empty() {
         run.wake_all();
@@ -263,7 +263,7 @@ async fn drain(run: &Run, mut drivers: Drivers) -> Result<(), BenchError> {
         if Instant::now() > deadline && !drivers.is_empty() {
             let left = drivers.len();
             return Err(BenchError::Audit(format!(
-                "{left} sockets still lack an answer, a delivery or a receipt {DRAIN_LIMIT:?} after the last send"
+                "{left} sockets still lack an answer, a delivery or a receipt {limit:?} after the last send"
             )));
         }
     }

@@ -63,16 +63,19 @@ pub(crate) fn run(arguments: &RelayArguments) -> Result<(), BenchError> {
         // no waiting. Waking the log at the first append instead would sync batches of one.
         runtime.on_thread_park(move || log.commit_pending());
     }
-    runtime.build()?.block_on(serve(arguments, log))
+    runtime.build()?.block_on(async {
+        let listener = TcpListener::bind(arguments.listen).await?;
+        serve(listener, arguments.layout, log).await
+    })
 }
 
 async fn serve(
-    arguments: &RelayArguments,
+    listener: TcpListener,
+    layout: Layout,
     log: Option<(Arc<Log>, log::Committed)>,
 ) -> Result<(), BenchError> {
-    let listener = TcpListener::bind(arguments.listen).await?;
     let (log, committed) = log.unzip();
-    let relay = Arc::new(Relay::new(arguments.layout, log));
+    let relay = Arc::new(Relay::new(layout, log));
     if let Some(mut committed) = committed {
         let relay = Arc::clone(&relay);
         tokio::spawn(async move {
@@ -111,4 +114,13 @@ async fn gather_group_receipts(relay: Arc<Relay>) {
         period.tick().await;
         relay.flush_group_receipts();
     }
+}
+
+/// Serves a relay without a log from the current runtime; for the generator's tests.
+#[cfg(test)]
+pub(crate) async fn serve_in_background(layout: Layout) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { serve(listener, layout, None).await });
+    address
 }

@@ -9,6 +9,7 @@ mod loquat;
 mod process;
 
 use std::{
+    ffi::OsString,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     path::PathBuf,
 };
@@ -102,16 +103,7 @@ impl Launcher {
         let address = free_address()?;
         match system {
             System::Relay | System::Log => {
-                let mut arguments = vec![
-                    "relay".into(),
-                    "--listen".into(),
-                    address.to_string().into(),
-                    "--layout".into(),
-                    layout.to_string().into(),
-                ];
-                if system == System::Log {
-                    arguments.extend(["--log".into(), directory.path().join("log").into_os_string()]);
-                }
+                let arguments = relay_arguments(system, address, layout, &directory);
                 let mut process =
                     ServerProcess::spawn(&self.binary(system)?, &arguments, directory.path(), self.core)?;
                 process.wait_until_ready(address).await?;
@@ -183,6 +175,25 @@ impl Launcher {
 /// A loopback address that nothing listens on.
 pub(crate) fn free_address() -> Result<SocketAddr, BenchError> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn relay_arguments(
+    system: System,
+    address: SocketAddr,
+    layout: Layout,
+    directory: &TempDir,
+) -> Vec<OsString> {
+    let mut arguments = vec![
+        "relay".into(),
+        "--listen".into(),
+        address.to_string().into(),
+        "--layout".into(),
+        layout.to_string().into(),
+    ];
+    if system == System::Log {
+        arguments.extend(["--log".into(), directory.path().join("log").into_os_string()]);
+    }
+    arguments
 }
 
 fn relay_account(user: usize) -> Account {

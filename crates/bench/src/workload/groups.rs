@@ -9,7 +9,7 @@ use crate::{
     error::BenchError,
     generator::{
         group::{Board, Member, MemberParts},
-        run::{Acks, Drivers, Plan, Run, measure},
+        run::{Acks, Drivers, Run, measure},
         socket::Socket,
     },
     layout::Layout,
@@ -60,13 +60,7 @@ pub(super) async fn run(
             Ok(member.into_sockets())
         });
     }
-    let plan = Plan {
-        warm_up: settings.warm_up,
-        window: settings.window,
-        server_pid: deployment.process.pid(),
-        progress,
-    };
-    let measured = measure(&run, drivers, &plan).await?;
+    let measured = measure(&run, drivers, &bench.plan(&deployment, progress)).await?;
     let deliveries = measured.deliveries;
     let mut values = load_values(
         &measured,

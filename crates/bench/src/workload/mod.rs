@@ -23,12 +23,15 @@ use crate::{
     error::BenchError,
     generator::{
         body::NonceKind,
-        run::{Acks, Measured},
+        run::{Acks, Measured, Plan},
     },
     machine,
     report::{Metric, Sample},
-    system::{Launcher, System},
+    system::{Deployment, Launcher, System},
 };
+
+/// How long messages may take to complete after the last send.
+const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 
 /// A workload, by the letter that names it in reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
@@ -182,6 +185,18 @@ impl Bench {
             self.screen.suspend(|| writeln!(io::stderr(), "{sample}"))?;
         }
         Ok(sample)
+    }
+}
+
+impl Bench {
+    fn plan<'a>(&self, deployment: &Deployment, progress: &'a ProgressBar) -> Plan<'a> {
+        Plan {
+            warm_up: self.settings.warm_up,
+            window: self.settings.window,
+            drain_limit: DRAIN_LIMIT,
+            server_pid: deployment.process.pid(),
+            progress,
+        }
     }
 }
 

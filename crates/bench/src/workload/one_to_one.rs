@@ -9,7 +9,7 @@ use crate::{
     error::BenchError,
     generator::{
         pair::{Load, Pair, PairParts},
-        run::{Drivers, Plan, Run, WakerSlot, measure},
+        run::{Drivers, Run, WakerSlot, measure},
         socket::Socket,
     },
     layout::Layout,
@@ -122,13 +122,7 @@ async fn finish(
     drivers: Drivers,
     (deployment, progress): (&Deployment, &ProgressBar),
 ) -> Result<Values, BenchError> {
-    let plan = Plan {
-        warm_up: bench.settings.warm_up,
-        window: bench.settings.window,
-        server_pid: deployment.process.pid(),
-        progress,
-    };
-    let measured = measure(run, drivers, &plan).await?;
+    let measured = measure(run, drivers, &bench.plan(deployment, progress)).await?;
     let completed = measured.completed;
     Ok(load_values(&measured, (Metric::MessagesPerSecond, completed), (Metric::CpuPerMessage, completed)))
 }
