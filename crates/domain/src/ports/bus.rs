@@ -2,26 +2,28 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use loquat_proto::{DeviceId, UserId};
+use loquat_proto::{DeviceId, PresenceState, Timestamp, UserId};
 
 use super::StoreError;
 
-/// What travels on the bus to the sessions of a user.
+/// Who listens to what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Topic {
+    /// A user's own sessions.
+    User(UserId),
+    /// Those who watch a user's presence.
+    Presence(UserId),
+}
+
+/// What travels on the bus.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
-    /// A frame for every session of the user, but for the one of `except`.
+    /// A frame for every session of the user but one.
     Frame {
         /// The encoded text frame, shared by reference.
         frame: Bytes,
-        /// A device that has this already (the sender's: it has the answer).
-        except: Option<DeviceId>,
-    },
-    /// A frame for the sessions of one device only.
-    DeviceFrame {
-        /// The device.
-        device: DeviceId,
-        /// The encoded text frame.
-        frame: Bytes,
+        /// The session that has this already (the sender's: it has the answer). Session ids are unique over nodes.
+        except: Option<u64>,
     },
     /// An account event: a frame, with its position for the sync token.
     Account {
@@ -30,39 +32,41 @@ pub enum Signal {
         /// The encoded text frame.
         frame: Bytes,
     },
-    /// The user's presence may have changed for those who watch.
-    Presence {
-        /// The encoded `presence` frame.
-        frame: Bytes,
-    },
     /// Close every session of these devices: they were revoked.
     Revoke {
         /// The devices.
         devices: Vec<DeviceId>,
     },
+    /// A user came, went or is away.
+    Presence {
+        /// The state from now on.
+        state: PresenceState,
+        /// When last seen.
+        last_seen: Option<Timestamp>,
+    },
 }
 
-/// Where a bus delivers what it carries: the session registry of this node.
+/// Where a bus delivers what it carries.
 pub trait Receiver: Send + Sync {
-    /// Takes a signal for a user's sessions. Returns at once; sessions queue, boundedly.
-    fn receive(&self, user: UserId, signal: &Signal);
+    /// Takes a signal for who listens to the topic on this node. Returns at once; sessions queue, boundedly.
+    fn receive(&self, topic: Topic, signal: &Signal);
 }
 
-/// Carries signals to every node on which a user has a session.
+/// Carries signals to every node on which somebody listens to the topic.
 ///
-/// Order: two signals published one after the other to the same user by the same caller arrive in that order, where
+/// Order: two signals published one after the other to the same topic by the same caller arrive in that order, where
 /// both arrive. Delivery: at most once; a lost signal is repaired by gap detection and sync tokens.
 #[async_trait]
 pub trait Bus: Send + Sync {
-    /// Publishes to the sessions of a user, on whichever nodes. Returns at once; if buffers are full, the signal is
-    /// dropped and counted.
-    fn publish(&self, user: UserId, signal: &Signal);
+    /// Publishes to who listens to the topic, on whichever node, this one included. Returns at once; if buffers are
+    /// full, the signal is dropped and counted.
+    fn publish(&self, topic: Topic, signal: &Signal);
 
-    /// Says that this node has sessions of the user from now on.
-    fn join(&self, user: UserId);
+    /// Says that somebody on this node listens to the topic from now on. Calls are counted: one [`Bus::leave`] each.
+    fn join(&self, topic: Topic);
 
-    /// Says that this node has no session of the user any more.
-    fn leave(&self, user: UserId);
+    /// Takes back one [`Bus::join`].
+    fn leave(&self, topic: Topic);
 
     /// Whether the bus answers.
     ///

@@ -20,7 +20,7 @@ pub use accounts::{
     AccountEntry, AccountLog, Accounts, Credentials, IdempotencyKey, NewUser, ProfileChange, RememberedAnswer,
     SignUpOutcome, UserRecord,
 };
-pub use bus::{Bus, Receiver, Signal};
+pub use bus::{Bus, Receiver, Signal, Topic};
 pub use clock::{Clock, Random};
 pub use conversations::{
     ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts, NewConversation, NewMember,

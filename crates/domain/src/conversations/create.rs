@@ -1,0 +1,104 @@
+//! A new conversation: what is asked for, checked, and its first events.
+
+use loquat_proto::conversation::CreateConversation;
+use loquat_proto::event::{EventBody, MemberBody, MemberChange, SettingsBody};
+use loquat_proto::{
+    AccountEventKind, ConversationId, ConversationKind, History, Limits, Retention, Role, Timestamp, UserId,
+};
+use serde_json::json;
+
+use super::default_permissions;
+use crate::messages::{check_retention, check_settings};
+use crate::ports::{Change, Creation, NewConversation, NewEvent, NewMember};
+use crate::{Caller, Refusal};
+
+/// A valid wish for a conversation.
+pub(super) struct Plan {
+    kind: ConversationKind,
+    history: History,
+    retention: Retention,
+    title: String,
+    description: String,
+    /// The members but the creator, each once.
+    pub others: Vec<UserId>,
+}
+
+impl Plan {
+    pub fn new(caller: Caller, wish: CreateConversation, limits: &Limits) -> Result<Self, Refusal> {
+        let CreateConversation { kind, mut members, title, description, history, retention } = wish;
+        members.retain(|user| *user != caller.user);
+        members.sort_unstable();
+        members.dedup();
+        let mut texts = SettingsBody { title, description, ..SettingsBody::default() };
+        check_settings(&mut texts, limits)?;
+        let (title, description) = (texts.title.unwrap_or_default(), texts.description.unwrap_or_default());
+        match kind {
+            ConversationKind::Direct if members.len() != 1 => {
+                return Err(Refusal::invalid("members: a direct conversation is with one other user"));
+            }
+            ConversationKind::Direct if !title.is_empty() || !description.is_empty() => {
+                return Err(Refusal::invalid("title: a direct conversation has none"));
+            }
+            ConversationKind::Group if members.len() >= limits.group_members => {
+                return Err(Refusal::GroupFull { limit: limits.group_members });
+            }
+            ConversationKind::Channel => {
+                return Err(Refusal::invalid("kind: this server has direct conversations and groups"));
+            }
+            ConversationKind::Direct | ConversationKind::Group => {}
+        }
+        let retention = retention.unwrap_or_default();
+        check_retention(retention)?;
+        let history = history.unwrap_or(History::Full);
+        Ok(Self { kind, history, retention, title, description, others: members })
+    }
+
+    /// The conversation under this id.
+    pub fn creation(&self, caller: Caller, id: ConversationId, ts: Timestamp) -> Creation {
+        let direct = self.kind == ConversationKind::Direct;
+        let own = if direct { Role::Member } else { Role::Owner };
+        let creator = NewMember { user: caller.user, role: own };
+        let others = self.others.iter().map(|user| NewMember { user: *user, role: Role::Member });
+        let members: Vec<NewMember> = std::iter::once(creator).chain(others).collect();
+        let events = if direct { Vec::new() } else { self.first_events(caller, &members, ts) };
+        let told = json!({ "conversation": id, "by": caller.user });
+        let account = members.iter().map(|member| (member.user, AccountEventKind::ConversationJoined, told.clone()));
+        let account = account.collect();
+        let conversation = NewConversation {
+            id,
+            kind: self.kind,
+            creator: caller.user,
+            ts,
+            history: self.history,
+            retention: self.retention,
+            permissions: default_permissions(self.kind),
+            title: self.title.clone(),
+            description: self.description.clone(),
+            members,
+            events,
+        };
+        Creation { conversation, account }
+    }
+
+    /// A client that holds the log holds the conversation: its settings and its members stand at the beginning.
+    fn first_events(&self, caller: Caller, members: &[NewMember], ts: Timestamp) -> Vec<NewEvent> {
+        let settings = SettingsBody {
+            title: Some(self.title.clone()),
+            description: Some(self.description.clone()),
+            ..SettingsBody::default()
+        };
+        let settings = (EventBody::Settings(settings.clone()), Change::Settings(settings));
+        let joins = members.iter().map(|member| {
+            let NewMember { user, role } = *member;
+            let body = MemberBody { user, change: MemberChange::Joined, role, by: caller.user };
+            (EventBody::Member(body), Change::Join { user, role, from_here: false })
+        });
+        std::iter::once(settings)
+            .chain(joins)
+            .map(|(body, change)| NewEvent {
+                device: Some(caller.device),
+                ..NewEvent::new(caller.user, ts, &body, change)
+            })
+            .collect()
+    }
+}

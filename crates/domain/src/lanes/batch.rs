@@ -1,0 +1,294 @@
+//! Batches: everything decided while the last append was on its way, in one append.
+
+use loquat_proto::message::Appended;
+use loquat_proto::{ConversationId, Seq, Timestamp};
+
+use super::decide::{self, Decision, Facts, Scene};
+use super::deliver::{self, Delivery};
+use super::lane::{Done, Lane};
+use super::slot::{Pending, Phase};
+use crate::Refusal;
+use crate::messages::refuse_unless_replayed;
+use crate::ports::{Append, AppendOutcome, NewEvent, Placement, StoreError};
+
+pub(super) type Outcomes = Vec<AppendOutcome>;
+
+/// How often a mutation is decided again after a conflict before its sender is asked to retry.
+const MAX_CONFLICTS: u8 = 5;
+/// Sends of one conversation in one batch.
+const MAX_RUN: usize = 256;
+
+/// One conversation's part of a batch on its way.
+pub(super) struct InFlight {
+    conversation: ConversationId,
+    decided: Vec<Decided>,
+}
+
+/// A mutation with the events that it makes; kept for answers, for fan-out, and to be decided again.
+struct Decided {
+    pending: Pending,
+    events: Vec<NewEvent>,
+}
+
+impl Lane {
+    /// Decides what is ready and sends it off, unless a batch is on its way.
+    pub(super) fn start_batch(&mut self) {
+        if self.appending || (self.ready.is_empty() && self.staged.is_empty()) {
+            return;
+        }
+        let now = self.deps.clock.now();
+        let (mut appends, mut in_flight): (Vec<_>, Vec<_>) = self.staged.drain(..).unzip();
+        let mut events = appends.len();
+        for _ in 0..self.ready.len() {
+            let Some(conversation) = self.ready.pop_front() else { break };
+            if let Some((append, part)) = self.decide_run(conversation, now) {
+                events += append.events.len();
+                appends.push(append);
+                in_flight.push(part);
+            }
+            if events >= self.config.batch {
+                break;
+            }
+        }
+        if appends.is_empty() {
+            return;
+        }
+        self.appending = true;
+        self.deps.metrics.batch(events);
+        let log = self.deps.log.clone();
+        self.pending.push(Box::pin(async move { Done::Appended(in_flight, log.append_many(appends).await) }));
+    }
+
+    /// Decides the next run of a conversation; `None` where nothing is to be appended for it now.
+    fn decide_run(&mut self, conversation: ConversationId, now: Timestamp) -> Option<(Append, InFlight)> {
+        let slot = self.slots.get_mut(&conversation)?;
+        if slot.phase != Phase::Idle || slot.state.is_none() {
+            return None;
+        }
+        let slow_mode = slot.state.as_ref().is_some_and(|state| state.settings.slow_mode_ms > 0);
+        // In slow mode each send must see when the last one was.
+        let run = slot.take_run(if slow_mode { 1 } else { MAX_RUN });
+        if let [pending] = run.as_slice() {
+            if let Some(question) = decide::question(&pending.act, pending.ticket.nonce.as_ref()) {
+                let user = pending.ticket.caller.user;
+                slot.queue.extend(run);
+                slot.queue.rotate_right(1);
+                self.ask(conversation, user, question);
+                return None;
+            }
+        }
+        self.decide_all(conversation, run, Facts::default(), now)
+    }
+
+    /// The facts for the first mutation of the queue are there.
+    pub(super) fn answered(&mut self, conversation: ConversationId, facts: Result<Facts, StoreError>) {
+        let now = self.deps.clock.now();
+        let slot = self.slot(conversation);
+        slot.phase = Phase::Idle;
+        let Some(pending) = slot.queue.pop_front() else { return };
+        match facts {
+            // The state may be gone (a deletion): then the mutation is decided from the start.
+            Ok(_) if slot.state.is_none() => slot.queue.push_front(pending),
+            Ok(facts) => {
+                // It goes with the next batch; until then the conversation decides nothing else, so the facts hold.
+                let staged = self.decide_all(conversation, vec![pending], facts, now);
+                self.staged.extend(staged);
+                return;
+            }
+            Err(error) => {
+                self.waiting -= 1;
+                pending.ticket.refuse(error.into(), now);
+            }
+        }
+        self.make_ready(conversation);
+    }
+
+    fn decide_all(
+        &mut self,
+        conversation: ConversationId,
+        run: Vec<Pending>,
+        facts: Facts,
+        now: Timestamp,
+    ) -> Option<(Append, InFlight)> {
+        let slot = self.slots.get_mut(&conversation)?;
+        let state = slot.state.as_ref()?;
+        let (mut decided, mut appended) = (Vec::with_capacity(run.len()), Vec::with_capacity(run.len()));
+        let mut outcomes = Vec::new();
+        for pending in run {
+            let scene = Scene { state, caller: pending.ticket.caller, now, limits: &self.deps.limits };
+            let decision = pending
+                .ticket
+                .check_order(now)
+                .and_then(|()| decide::decide(scene, &pending.act, facts));
+            match decision {
+                Ok(Decision::Append(mut events)) => {
+                    name_events(&mut events, &pending);
+                    appended.extend(events.iter().cloned());
+                    decided.push(Decided { pending, events });
+                }
+                Ok(Decision::Unchanged(placement)) => {
+                    let (seq, ts) = placement.map_or((state.head, now), |placement| (placement.seq, placement.ts));
+                    outcomes.push((pending, Ok(Appended { conversation, seq, ts })));
+                }
+                Err(refusal) => {
+                    // At once: what stands behind it in this very run must fail too.
+                    pending.ticket.hold_order(&refusal, now);
+                    outcomes.push((pending, Err(refusal)));
+                }
+            }
+        }
+        let append = Append {
+            conversation,
+            expected_head: state.head,
+            expected_version: state.version,
+            events: appended,
+        };
+        if decided.is_empty() {
+            slot.phase = Phase::Idle;
+        } else {
+            slot.phase = Phase::Appending;
+        }
+        for (pending, outcome) in outcomes {
+            self.answer(pending, outcome, now);
+        }
+        if decided.is_empty() {
+            self.make_ready(conversation);
+            return None;
+        }
+        Some((append, InFlight { conversation, decided }))
+    }
+
+    fn answer(&mut self, pending: Pending, outcome: Result<Appended, Refusal>, now: Timestamp) {
+        self.waiting -= 1;
+        match outcome {
+            Ok(appended) => pending.ticket.succeed(appended),
+            Err(refusal) => self.refuse(pending, refusal, now),
+        }
+    }
+
+    /// A refusal now does not undo what was appended before under the same nonce.
+    fn refuse(&self, pending: Pending, refusal: Refusal, now: Timestamp) {
+        self.deps.metrics.refused(refusal.code());
+        match pending.ticket.nonce.clone() {
+            Some(nonce) => {
+                let log = self.deps.log.clone();
+                drop(tokio::spawn(refuse_unless_replayed(log, pending.ticket, nonce, (refusal, now))));
+            }
+            None => pending.ticket.refuse(refusal, now),
+        }
+    }
+
+    /// A batch came back.
+    pub(super) fn appended(&mut self, in_flight: Vec<InFlight>, outcome: Result<Outcomes, StoreError>) {
+        self.appending = false;
+        match outcome {
+            Ok(outcomes) => {
+                for (part, outcome) in in_flight.into_iter().zip(outcomes) {
+                    self.complete(part, outcome);
+                }
+            }
+            Err(error) => {
+                let refusal = Refusal::from(error);
+                for part in in_flight {
+                    self.fail(part, &refusal);
+                }
+            }
+        }
+    }
+
+    fn complete(&mut self, part: InFlight, outcome: AppendOutcome) {
+        let InFlight { conversation, decided } = part;
+        let slot = self.slot(conversation);
+        slot.phase = Phase::Idle;
+        match outcome {
+            AppendOutcome::Appended { placements, account } => {
+                self.deps.metrics.appended(placements.iter().filter(|placement| !placement.replayed).count());
+                self.publish(conversation, decided, &placements);
+                self.deps.announcer.announce(account);
+            }
+            AppendOutcome::Conflict => self.decide_again(conversation, decided),
+        }
+        self.make_ready(conversation);
+    }
+
+    /// Answers and fans out what stands in the log.
+    fn publish(&mut self, conversation: ConversationId, decided: Vec<Decided>, placements: &[Placement]) {
+        self.waiting -= decided.len();
+        let mut placements = placements.iter();
+        let deps = self.deps.clone();
+        let slot = self.slot(conversation);
+        for Decided { pending, events } in decided {
+            let origin = pending.ticket.session_id();
+            let last = apply_all(slot.state.as_mut(), &events, &mut placements);
+            let Some(last) = last else { continue };
+            pending.ticket.succeed(Appended { conversation, seq: last.seq, ts: last.ts });
+            let Some(state) = slot.state.as_ref().filter(|_| !last.replayed) else { continue };
+            let first = last.seq + 1 - events.len() as Seq;
+            for (event, seq) in events.iter().zip(first..) {
+                let delivery = Delivery { conversation, seq, ts: last.ts, event, origin };
+                let sees = state.members.iter().filter(|(_, member)| member.visible_from <= seq);
+                deliver::event(&*deps.bus, sees.map(|(user, _)| *user), &delivery);
+            }
+        }
+    }
+
+    /// Somebody else appended: what the lane knew is old.
+    fn decide_again(&mut self, conversation: ConversationId, decided: Vec<Decided>) {
+        self.deps.metrics.conflict();
+        let now = self.deps.clock.now();
+        let mut given_up = Vec::new();
+        let slot = self.slot(conversation);
+        slot.state = None;
+        for Decided { mut pending, .. } in decided.into_iter().rev() {
+            pending.conflicts += 1;
+            if pending.conflicts > MAX_CONFLICTS {
+                given_up.push(pending);
+            } else {
+                slot.queue.push_front(pending);
+            }
+        }
+        for pending in given_up.into_iter().rev() {
+            self.answer(pending, Err(Refusal::busy("the conversation is busy elsewhere")), now);
+        }
+    }
+
+    fn fail(&mut self, part: InFlight, refusal: &Refusal) {
+        let now = self.deps.clock.now();
+        let slot = self.slot(part.conversation);
+        slot.phase = Phase::Idle;
+        // Whether it stands is not always known (a lost connection): read again before the next decision.
+        slot.state = None;
+        self.waiting -= part.decided.len();
+        for Decided { pending, .. } in part.decided {
+            self.deps.metrics.refused(refusal.code());
+            pending.ticket.refuse(refusal.clone(), now);
+        }
+        self.make_ready(part.conversation);
+    }
+}
+
+/// Applies the events of one mutation to the state; returns where the last one stands.
+fn apply_all<'a>(
+    mut state: Option<&mut super::state::ConversationState>,
+    events: &[NewEvent],
+    placements: &mut impl Iterator<Item = &'a Placement>,
+) -> Option<Placement> {
+    let mut last = None;
+    for (event, placement) in events.iter().zip(placements) {
+        if let Some(state) = state.as_deref_mut().filter(|_| !placement.replayed) {
+            state.apply(event, placement.seq);
+        }
+        last = Some(*placement);
+    }
+    last
+}
+
+/// The device stands on every event; the nonce on the last, whose place is the answer.
+fn name_events(events: &mut [NewEvent], pending: &Pending) {
+    for event in events.iter_mut() {
+        event.device = Some(pending.ticket.caller.device);
+    }
+    if let Some(last) = events.last_mut() {
+        last.nonce.clone_from(&pending.ticket.nonce);
+    }
+}

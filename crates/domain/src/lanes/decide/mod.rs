@@ -1,0 +1,106 @@
+//! The rules: whether an act is allowed, and which events it makes. Pure: state and facts in, events or a refusal
+//! out. Every permission of a conversation is checked here and nowhere else.
+
+mod members;
+mod message;
+mod settings;
+
+use loquat_proto::{ConversationKind, Limits, Nonce, Role, Seq, Timestamp};
+
+use super::state::ConversationState;
+use crate::ports::{NewEvent, Placement, TargetFacts};
+use crate::messages::Act;
+use crate::{Caller, Refusal};
+
+/// What a decision needs from the log, besides the state.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Question {
+    /// What stands at this `seq`.
+    pub target: Option<Seq>,
+    /// The caller's reaction to the target with this emoji.
+    pub emoji: Option<String>,
+    /// Where the event of this name stands.
+    pub nonce: Option<Nonce>,
+}
+
+/// The answer to a [`Question`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub target: Option<TargetFacts>,
+    pub reaction: Option<Placement>,
+    /// The first result of this very mutation.
+    pub replay: Option<Placement>,
+}
+
+/// What becomes of an act that is allowed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// These events; the last one carries the nonce.
+    Append(Vec<NewEvent>),
+    /// Nothing: it is so already. `None` stands for the head.
+    Unchanged(Option<Placement>),
+}
+
+/// In what surroundings a decision is made.
+#[derive(Clone, Copy)]
+pub(super) struct Scene<'a> {
+    pub state: &'a ConversationState,
+    pub caller: Caller,
+    pub now: Timestamp,
+    pub limits: &'a Limits,
+}
+
+/// What must be read from the log before this act can be decided; `None` for a send, whose nonce the append checks.
+pub(super) fn question(act: &Act, nonce: Option<&Nonce>) -> Option<Question> {
+    let nonce = nonce.cloned();
+    let about = |target: Seq| Question { target: Some(target), nonce: nonce.clone(), ..Question::default() };
+    match act {
+        Act::Send(_) => None,
+        Act::Edit(body) => Some(about(body.target)),
+        Act::Delete { target } => Some(about(*target)),
+        Act::Pin(body) => Some(about(body.target)),
+        Act::React(body) => Some(Question { emoji: Some(body.emoji.clone()), ..about(body.target) }),
+        Act::AddMembers(_) | Act::RemoveMember(_) | Act::ChangeRole { .. } | Act::Settings(_) => {
+            Some(Question { nonce, ..Question::default() })
+        }
+    }
+}
+
+/// Decides an act.
+pub(super) fn decide(scene: Scene<'_>, act: &Act, facts: Facts) -> Result<Decision, Refusal> {
+    if facts.replay.is_some() {
+        return Ok(Decision::Unchanged(facts.replay));
+    }
+    scene.state.member(scene.caller.user)?;
+    match act {
+        Act::Send(body) => message::send(scene, body),
+        Act::Edit(body) => message::edit(scene, body, facts),
+        Act::Delete { target } => message::delete(scene, *target, facts),
+        Act::React(body) => message::react(scene, body, facts),
+        Act::Pin(body) => message::pin(scene, body, facts),
+        Act::AddMembers(users) => members::add(scene, users),
+        Act::RemoveMember(user) if *user == scene.caller.user => members::leave(scene),
+        Act::RemoveMember(user) => members::remove(scene, *user),
+        Act::ChangeRole { user, role } => members::change_role(scene, *user, *role),
+        Act::Settings(wanted) => settings::change(scene, wanted),
+    }
+}
+
+impl Scene<'_> {
+    /// Direct conversations have exactly two members for ever.
+    fn require_not_direct(&self) -> Result<(), Refusal> {
+        match self.state.kind {
+            ConversationKind::Direct => Err(Refusal::Forbidden("a direct conversation keeps its two members")),
+            ConversationKind::Group | ConversationKind::Channel => Ok(()),
+        }
+    }
+
+    /// Nobody writes while one of the two blocks the other.
+    fn require_not_blocked(&self) -> Result<(), Refusal> {
+        if self.state.blocked { Err(Refusal::Blocked) } else { Ok(()) }
+    }
+
+    fn role(&self) -> Result<Role, Refusal> {
+        self.state.member(self.caller.user).map(|member| member.role)
+    }
+}

@@ -1,0 +1,27 @@
+//! Rules of settings.
+
+use loquat_proto::event::{EventBody, SettingsBody};
+use loquat_proto::{ConversationKind, Role};
+
+use super::{Decision, Scene};
+use crate::Refusal;
+use crate::ports::{Change, NewEvent};
+
+pub(super) fn change(scene: Scene<'_>, wanted: &SettingsBody) -> Result<Decision, Refusal> {
+    let Scene { state, caller, now, .. } = scene;
+    let direct = state.kind == ConversationKind::Direct;
+    let only_retention = SettingsBody { retention: wanted.retention, ..SettingsBody::default() };
+    if direct && *wanted != only_retention {
+        return Err(Refusal::Forbidden("a direct conversation has no settings but its retention"));
+    }
+    state.require(caller.user, state.settings.permissions.edit_info, "your role may not change settings here")?;
+    if wanted.permissions.is_some() || wanted.slow_mode_ms.is_some() {
+        state.require(caller.user, Role::Admin, "only admins change permissions and slow mode")?;
+    }
+    let changed = state.settings.changes(wanted);
+    if changed.is_empty() {
+        return Ok(Decision::Unchanged(None));
+    }
+    let event = NewEvent::new(caller.user, now, &EventBody::Settings(changed.clone()), Change::Settings(changed));
+    Ok(Decision::Append(vec![event]))
+}

@@ -1,0 +1,89 @@
+//! Fan-out of what a lane did: one encoded frame, shared by reference, to every member.
+
+use loquat_proto::conversation::Cursor;
+use loquat_proto::frame::{self, EventHead, Push};
+use loquat_proto::{ConversationId, Seq, Timestamp, UserId};
+
+use super::state::ConversationState;
+use crate::failpoint;
+use crate::ports::{Bus, NewEvent, Signal, Topic};
+
+/// An appended event on its way to the members.
+pub(crate) struct Delivery<'a> {
+    pub conversation: ConversationId,
+    pub seq: Seq,
+    pub ts: Timestamp,
+    pub event: &'a NewEvent,
+    /// The session that has the answer.
+    pub origin: Option<u64>,
+}
+
+/// Sends an event to every member; only the sender's own sessions see the nonce.
+pub(crate) fn event(bus: &dyn Bus, members: impl Iterator<Item = UserId>, delivery: &Delivery<'_>) {
+    failpoint::pass("before_fanout");
+    let Delivery { conversation, seq, ts, event, origin } = delivery;
+    let head = EventHead {
+        conversation: *conversation,
+        seq: *seq,
+        ts: *ts,
+        sender: event.sender,
+        device: event.device,
+        nonce: None,
+        kind: event.kind,
+    };
+    let shared = Signal::Frame { frame: frame::event_frame(&head, Some(&event.body)), except: *origin };
+    for user in members {
+        if user == event.sender && event.nonce.is_some() {
+            let own = EventHead { nonce: event.nonce.as_ref(), ..head };
+            let own = Signal::Frame { frame: frame::event_frame(&own, Some(&event.body)), except: *origin };
+            bus.publish(Topic::User(user), &own);
+        } else {
+            bus.publish(Topic::User(user), &shared);
+        }
+    }
+}
+
+/// Sends the cursors of these members to every member; reads that a member hides go to their own devices only.
+pub(super) fn receipts(bus: &dyn Bus, state: &ConversationState, moved: &[UserId], origin: Option<u64>) {
+    if state.is_small() {
+        let shown = cursors(state, moved, false);
+        if !shown.is_empty() {
+            let everyone = receipt_signal(state.id, shown, origin);
+            for user in state.members.keys() {
+                let hides = moved.contains(user) && !state.members[user].read_receipts;
+                if !hides {
+                    bus.publish(Topic::User(*user), &everyone);
+                }
+            }
+        }
+    }
+    for user in moved {
+        let hides = state.members.get(user).is_some_and(|member| !member.read_receipts);
+        if hides || !state.is_small() {
+            let own = cursors(state, moved, true).into_iter().filter(|cursor| cursor.user == *user).collect();
+            bus.publish(Topic::User(*user), &receipt_signal(state.id, own, origin));
+        }
+    }
+}
+
+fn cursors(state: &ConversationState, moved: &[UserId], own: bool) -> Vec<Cursor> {
+    let cursor = |user: &UserId| {
+        let member = state.members.get(user)?;
+        let read = if own || member.read_receipts { member.read } else { 0 };
+        Some(Cursor { user: *user, delivered: member.delivered, read })
+    };
+    moved.iter().filter_map(cursor).collect()
+}
+
+fn receipt_signal(conversation: ConversationId, items: Vec<Cursor>, except: Option<u64>) -> Signal {
+    Signal::Frame { frame: frame::push(&Push::Receipt { conversation, items }), except }
+}
+
+/// Tells the other members that one writes, or stopped.
+pub(super) fn typing(bus: &dyn Bus, state: &ConversationState, user: UserId, on: bool) {
+    let frame = frame::push(&Push::Typing { conversation: state.id, user, on });
+    let signal = Signal::Frame { frame, except: None };
+    for member in state.members.keys().filter(|member| **member != user) {
+        bus.publish(Topic::User(*member), &signal);
+    }
+}

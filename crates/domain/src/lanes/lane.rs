@@ -1,0 +1,327 @@
+//! The task that owns a hash range of conversations.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
+use loquat_proto::{ConversationId, ConversationKind, Role, Timestamp, UserId};
+use rustc_hash::{FxHashMap, FxHashSet};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::batch::{InFlight, Outcomes};
+use super::command::Command;
+use super::decide::{Facts, Question};
+use super::slot::{Pending, Phase, Slot};
+use super::state::ConversationState;
+use super::{LaneConfig, LaneDeps};
+use crate::messages::{Act, Ticket};
+use crate::ports::{AccountEntry, Append, ConversationFacts, Conversations, EventLog, StoreError};
+use crate::{Caller, Refusal};
+
+/// How long receipts of groups are gathered.
+const GATHER: Duration = Duration::from_secs(1);
+/// Commands taken from the inbox at a time.
+const INTAKE: usize = 512;
+
+/// What a lane waits for.
+pub(super) enum Done {
+    /// A conversation's state was read.
+    Loaded(ConversationId, Result<Option<ConversationFacts>, StoreError>),
+    /// Facts for the mutation at the head of a conversation's queue were read.
+    Answered(ConversationId, Result<Facts, StoreError>),
+    /// The batch was appended, or not.
+    Appended(Vec<InFlight>, Result<Outcomes, StoreError>),
+    /// A conversation was deleted, or not.
+    Deleted(ConversationId, oneshot::Sender<Result<(), Refusal>>, Result<Vec<AccountEntry>, Refusal>),
+}
+
+pub(super) struct Lane {
+    pub(super) config: LaneConfig,
+    pub(super) deps: Arc<LaneDeps>,
+    pub(super) slots: FxHashMap<ConversationId, Slot>,
+    /// Conversations with mutations to decide, in the order in which they became so.
+    pub(super) ready: VecDeque<ConversationId>,
+    /// Conversations with gathered receipts.
+    pub(super) gathering: FxHashSet<ConversationId>,
+    pub(super) pending: FuturesUnordered<BoxFuture<'static, Done>>,
+    /// Decided alone, to go with the next batch.
+    pub(super) staged: Vec<(Append, InFlight)>,
+    /// Whether a batch is on its way.
+    pub(super) appending: bool,
+    /// Mutations in all queues.
+    pub(super) waiting: usize,
+    inbox: mpsc::Receiver<Command>,
+    barriers: Vec<oneshot::Sender<()>>,
+    uses: u64,
+}
+
+impl Lane {
+    pub fn new(config: LaneConfig, deps: Arc<LaneDeps>, inbox: mpsc::Receiver<Command>) -> Self {
+        Self {
+            config,
+            deps,
+            slots: FxHashMap::default(),
+            ready: VecDeque::new(),
+            gathering: FxHashSet::default(),
+            pending: FuturesUnordered::new(),
+            staged: Vec::new(),
+            appending: false,
+            waiting: 0,
+            inbox,
+            barriers: Vec::new(),
+            uses: 0,
+        }
+    }
+
+    /// Works until every handle is dropped and everything queued is done.
+    pub async fn run(mut self) {
+        let mut commands = Vec::with_capacity(INTAKE);
+        let mut open = true;
+        let mut next_gather = Instant::now() + GATHER;
+        while open || !self.pending.is_empty() {
+            let has_room = self.waiting < self.config.waiting;
+            tokio::select! {
+                Some(done) = self.pending.next() => self.finish(done),
+                taken = self.inbox.recv_many(&mut commands, INTAKE), if open && has_room => {
+                    open = taken > 0;
+                    for command in commands.drain(..) {
+                        self.take(command);
+                    }
+                }
+                () = sleep_until(next_gather), if !self.gathering.is_empty() => {
+                    self.flush_gathered();
+                    next_gather = Instant::now() + GATHER;
+                }
+            }
+            self.start_batch();
+            self.release_barriers();
+        }
+        self.flush_gathered();
+    }
+
+    fn take(&mut self, command: Command) {
+        match command {
+            Command::Mutate(ticket, act) => self.queue(ticket, act),
+            Command::Receipt(_) | Command::Typing { .. } => self.take_hint(command),
+            Command::Delete { caller, conversation, done } => self.delete(caller, conversation, done),
+            Command::ShowReads { user, shown } => self.show_reads(user, shown),
+            Command::Barrier(done) => self.barriers.push(done),
+        }
+    }
+
+    /// Receipts and typing need the state, but wait for no append.
+    fn take_hint(&mut self, command: Command) {
+        let (Command::Receipt(super::command::ReceiptCommand { conversation, .. })
+        | Command::Typing { conversation, .. }) = command
+        else {
+            return;
+        };
+        let slot = self.slot(conversation);
+        if slot.state.is_none() {
+            slot.parked.push(command);
+            return self.load(conversation);
+        }
+        self.serve_hint(command);
+    }
+
+    fn serve_hint(&mut self, command: Command) {
+        match command {
+            Command::Receipt(command) => self.move_cursor(command),
+            Command::Typing { caller, conversation, on, done } => {
+                let outcome = self.tell_typing(caller, conversation, on);
+                if let Some(done) = done {
+                    let _ = done.send(outcome);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn queue(&mut self, ticket: Ticket, act: Act) {
+        let conversation = ticket.conversation;
+        let slot = self.slot(conversation);
+        slot.queue.push_back(Pending { ticket, act, conflicts: 0 });
+        let newly_ready = slot.queue.len() == 1 && slot.phase == Phase::Idle;
+        self.waiting += 1;
+        if newly_ready {
+            self.make_ready(conversation);
+        }
+    }
+
+    /// Puts a conversation with waiting mutations in line, reading its state first where it is not known.
+    pub(super) fn make_ready(&mut self, conversation: ConversationId) {
+        let slot = self.slot(conversation);
+        if slot.queue.is_empty() || slot.phase != Phase::Idle {
+            return;
+        }
+        if slot.state.is_none() {
+            return self.load(conversation);
+        }
+        self.ready.push_back(conversation);
+    }
+
+    pub(super) fn slot(&mut self, conversation: ConversationId) -> &mut Slot {
+        self.uses += 1;
+        let slot = self.slots.entry(conversation).or_default();
+        slot.used = self.uses;
+        slot
+    }
+
+    fn load(&mut self, conversation: ConversationId) {
+        let slot = self.slot(conversation);
+        if slot.phase != Phase::Idle {
+            return;
+        }
+        slot.phase = Phase::Reading;
+        let conversations = self.deps.conversations.clone();
+        self.pending.push(Box::pin(async move { Done::Loaded(conversation, conversations.load(conversation).await) }));
+    }
+
+    pub(super) fn ask(&mut self, conversation: ConversationId, user: UserId, question: Question) {
+        self.slot(conversation).phase = Phase::Reading;
+        let log = self.deps.log.clone();
+        self.pending.push(Box::pin(async move {
+            Done::Answered(conversation, answer(&*log, conversation, user, question).await)
+        }));
+    }
+
+    fn finish(&mut self, done: Done) {
+        match done {
+            Done::Loaded(conversation, outcome) => self.loaded(conversation, outcome),
+            Done::Answered(conversation, outcome) => self.answered(conversation, outcome),
+            Done::Appended(in_flight, outcome) => self.appended(in_flight, outcome),
+            Done::Deleted(conversation, done, outcome) => self.deleted(conversation, done, outcome),
+        }
+    }
+
+    fn loaded(&mut self, conversation: ConversationId, outcome: Result<Option<ConversationFacts>, StoreError>) {
+        let book = self.deps.book.clone();
+        let slot = self.slot(conversation);
+        slot.phase = Phase::Idle;
+        match outcome {
+            Ok(Some(facts)) => {
+                slot.state = Some(ConversationState::new(facts, &book));
+                for command in std::mem::take(&mut slot.parked) {
+                    self.serve_hint(command);
+                }
+                self.make_ready(conversation);
+                self.forget_unused();
+            }
+            Ok(None) => self.refuse_all(conversation, &Refusal::NotFound),
+            Err(error) => self.refuse_all(conversation, &error.into()),
+        }
+    }
+
+    /// The conversation is not there or cannot be read: everything that waits for it is refused.
+    fn refuse_all(&mut self, conversation: ConversationId, refusal: &Refusal) {
+        let Some(slot) = self.slots.remove(&conversation) else { return };
+        let now = self.deps.clock.now();
+        self.waiting -= slot.queue.len();
+        for pending in slot.queue {
+            pending.ticket.refuse(refusal.clone(), now);
+        }
+        for command in slot.parked {
+            match command {
+                Command::Receipt(command) => command.reply.refuse(refusal),
+                Command::Typing { done: Some(done), .. } => drop(done.send(Err(refusal.clone()))),
+                _ => {}
+            }
+        }
+    }
+
+    /// Keeps memory bounded: forgets the conversations that were used longest ago and do nothing.
+    fn forget_unused(&mut self) {
+        if self.slots.len() <= self.config.conversations {
+            return;
+        }
+        // A quarter at a time, so that the sort is paid for by many loads.
+        let keep = self.config.conversations - self.config.conversations / 4;
+        let mut uses: Vec<u64> = self.slots.values().map(|slot| slot.used).collect();
+        let excess = uses.len() - keep;
+        let (_, oldest_kept, _) = uses.select_nth_unstable(excess);
+        let oldest_kept = *oldest_kept;
+        self.slots.retain(|_, slot| slot.used >= oldest_kept || !slot.is_disposable());
+    }
+
+    fn delete(&mut self, caller: Caller, conversation: ConversationId, done: oneshot::Sender<Result<(), Refusal>>) {
+        let conversations = self.deps.conversations.clone();
+        let now = self.deps.clock.now();
+        self.pending.push(Box::pin(async move {
+            let outcome = delete(&*conversations, caller.user, conversation, now).await;
+            Done::Deleted(conversation, done, outcome)
+        }));
+    }
+
+    fn deleted(
+        &mut self,
+        conversation: ConversationId,
+        done: oneshot::Sender<Result<(), Refusal>>,
+        outcome: Result<Vec<AccountEntry>, Refusal>,
+    ) {
+        let answer = outcome.map(|entries| {
+            self.deps.announcer.announce(entries);
+            // An append on its way conflicts, reloads, and finds nothing: its senders hear `not_found`.
+            if let Some(slot) = self.slots.get_mut(&conversation) {
+                slot.state = None;
+            }
+        });
+        let _ = done.send(answer);
+    }
+
+    fn show_reads(&mut self, user: UserId, shown: bool) {
+        for slot in self.slots.values_mut() {
+            if let Some(member) = slot.state.as_mut().and_then(|state| state.members.get_mut(&user)) {
+                member.read_receipts = shown;
+            }
+        }
+    }
+
+    /// Every append up to here is fanned out when none is on its way; gathered receipts go first.
+    fn release_barriers(&mut self) {
+        if self.appending || !self.staged.is_empty() || self.barriers.is_empty() {
+            return;
+        }
+        self.flush_gathered();
+        for barrier in self.barriers.drain(..) {
+            let _ = barrier.send(());
+        }
+    }
+}
+
+async fn delete(
+    conversations: &dyn Conversations,
+    user: UserId,
+    conversation: ConversationId,
+    now: Timestamp,
+) -> Result<Vec<AccountEntry>, Refusal> {
+    let facts = conversations.load(conversation).await?.ok_or(Refusal::NotFound)?;
+    let member = facts.members.iter().find(|member| member.user == user).ok_or(Refusal::NotFound)?;
+    // Nobody owns a direct conversation: deleting it would take it from the other one.
+    if facts.kind == ConversationKind::Direct || member.role < Role::Owner {
+        return Err(Refusal::Forbidden("only its owner deletes a conversation"));
+    }
+    Ok(conversations.delete(conversation, now).await?)
+}
+
+async fn answer(
+    log: &dyn EventLog,
+    conversation: ConversationId,
+    user: UserId,
+    question: Question,
+) -> Result<Facts, StoreError> {
+    let Question { target, emoji, nonce } = question;
+    let mut facts = Facts::default();
+    if let Some(nonce) = nonce {
+        facts.replay = log.find_nonce(conversation, user, &nonce).await?;
+    }
+    if let Some(target) = target {
+        facts.target = log.target(conversation, target).await?;
+        if let Some(emoji) = emoji {
+            facts.reaction = log.reaction(conversation, target, user, &emoji).await?;
+        }
+    }
+    Ok(facts)
+}

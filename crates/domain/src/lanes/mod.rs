@@ -1,0 +1,200 @@
+//! Lanes: every conversation has one writer.
+//!
+//! A lane is a task that owns a hash range of conversations. It keeps their state in memory (bounded), decides every
+//! mutation against it, appends what was decided in one batch with "expected head = N", answers, and fans out. While
+//! a batch is on its way to the disk the next one gathers, so that the batch grows with the load by itself.
+//!
+//! Ownership is a cache hint, never a lock: an append that conflicts makes the lane reload and decide again.
+//!
+//! Files: [`Lanes`] is the handle; `lane` the task; `slot` one conversation's queue; `state` what is known of it;
+//! `decide` the rules, pure; `batch` builds appends and completes them; `receipts` the cursors; `deliver` the fan-out.
+
+mod batch;
+mod command;
+mod decide;
+mod deliver;
+mod lane;
+mod receipts;
+mod slot;
+mod state;
+
+use std::hash::BuildHasher as _;
+use std::sync::Arc;
+
+use loquat_proto::conversation::{Cursor, Receipts};
+use loquat_proto::frame::FrameId;
+use loquat_proto::{ConversationId, Limits, UserId};
+use rustc_hash::FxBuildHasher;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::fanout::{Announcer, Session};
+use crate::messages::{Act, Ticket};
+use crate::metrics::Metrics;
+use crate::ports::{Bus, Clock, Conversations, EventLog};
+use crate::receipts::CursorBook;
+use crate::{Caller, Refusal};
+use command::{Command, ReceiptCommand, ReceiptReply};
+
+pub(crate) use deliver::{Delivery, event as deliver_event};
+
+/// How lanes work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LaneConfig {
+    /// How many lanes.
+    pub lanes: usize,
+    /// Commands that wait for a lane; beyond, mutations are refused as `unavailable`.
+    pub queue: usize,
+    /// Mutations that wait inside a lane for their batch; beyond, the lane takes no more from its queue.
+    pub waiting: usize,
+    /// Events of one batch.
+    pub batch: usize,
+    /// Conversations whose state a lane keeps in memory.
+    pub conversations: usize,
+}
+
+impl Default for LaneConfig {
+    fn default() -> Self {
+        Self { lanes: 4, queue: 8192, waiting: 8192, batch: 2048, conversations: 4096 }
+    }
+}
+
+/// What lanes need.
+pub struct LaneDeps {
+    /// The log.
+    pub log: Arc<dyn EventLog>,
+    /// The directory.
+    pub conversations: Arc<dyn Conversations>,
+    /// The bus, for fan-out.
+    pub bus: Arc<dyn Bus>,
+    /// Tells account logs.
+    pub announcer: Announcer,
+    /// Where cursors wait to be saved.
+    pub book: Arc<CursorBook>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The limits in force.
+    pub limits: Limits,
+    /// Counters.
+    pub metrics: Arc<Metrics>,
+}
+
+/// A cheap handle to all lanes of this node.
+#[derive(Clone)]
+pub struct Lanes {
+    inboxes: Arc<[mpsc::Sender<Command>]>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Lanes {
+    /// Starts the lanes. They end when every handle is dropped and everything queued is done.
+    #[must_use]
+    pub fn start(config: LaneConfig, deps: LaneDeps) -> (Self, Vec<tokio::task::JoinHandle<()>>) {
+        let deps = Arc::new(deps);
+        let (inboxes, tasks): (Vec<_>, Vec<_>) = (0..config.lanes.max(1))
+            .map(|_| {
+                let (sender, inbox) = mpsc::channel(config.queue);
+                (sender, tokio::spawn(lane::Lane::new(config, deps.clone(), inbox).run()))
+            })
+            .unzip();
+        (Self { inboxes: inboxes.into(), clock: deps.clock.clone() }, tasks)
+    }
+
+    /// Hands a mutation to its lane; the outcome goes to the ticket's reply. A full lane refuses at once.
+    pub(crate) fn mutate(&self, ticket: Ticket, act: Act) {
+        let inbox = self.inbox(ticket.conversation);
+        match inbox.try_reserve() {
+            Ok(permit) => permit.send(Command::Mutate(ticket, act)),
+            Err(_) => ticket.refuse(Refusal::busy("too many messages wait"), self.clock.now()),
+        }
+    }
+
+    /// Moves a caller's cursors; the outcome goes into the session, if it wants one.
+    pub(crate) fn receipt(
+        &self,
+        session: &Arc<Session>,
+        re: Option<FrameId>,
+        conversation: ConversationId,
+        receipts: Receipts,
+    ) {
+        let reply = ReceiptReply::Session { session: session.clone(), re };
+        let command = ReceiptCommand { conversation, caller: session.caller(), receipts, reply };
+        if let Err(error) = self.inbox(conversation).try_send(Command::Receipt(command)) {
+            if let Command::Receipt(command) = error.into_inner() {
+                command.reply.refuse(&Refusal::busy("too many receipts wait"));
+            }
+        }
+    }
+
+    /// Moves a caller's cursors and waits for the outcome.
+    pub(crate) async fn receipt_and_wait(
+        &self,
+        caller: Caller,
+        conversation: ConversationId,
+        receipts: Receipts,
+    ) -> Result<Cursor, Refusal> {
+        self.ask(conversation, |done| {
+            let reply = ReceiptReply::Waiting(done);
+            Command::Receipt(ReceiptCommand { conversation, caller, receipts, reply })
+        })
+        .await
+    }
+
+    /// Tells the other members that the caller writes, or stopped. Silent when refused or busy: a hint.
+    pub(crate) fn typing(&self, caller: Caller, conversation: ConversationId, on: bool) {
+        let _ = self.inbox(conversation).try_send(Command::Typing { caller, conversation, on, done: None });
+    }
+
+    /// The same, saying whether it was allowed.
+    pub(crate) async fn typing_and_wait(
+        &self,
+        caller: Caller,
+        conversation: ConversationId,
+        on: bool,
+    ) -> Result<(), Refusal> {
+        self.ask(conversation, |done| Command::Typing { caller, conversation, on, done: Some(done) }).await
+    }
+
+    /// Deletes the conversation with all content, if the caller owns it.
+    pub(crate) async fn delete(&self, caller: Caller, conversation: ConversationId) -> Result<(), Refusal> {
+        self.ask(conversation, |done| Command::Delete { caller, conversation, done }).await
+    }
+
+    /// From now on this user's read cursors are shown to others, or not.
+    pub(crate) async fn show_reads(&self, user: UserId, shown: bool) {
+        for inbox in &*self.inboxes {
+            let _ = inbox.send(Command::ShowReads { user, shown }).await;
+        }
+    }
+
+    /// Waits until everything that was appended before this call has been fanned out.
+    pub(crate) async fn barrier(&self) {
+        let mut answers = Vec::with_capacity(self.inboxes.len());
+        for inbox in &*self.inboxes {
+            let (sender, answer) = oneshot::channel();
+            if inbox.send(Command::Barrier(sender)).await.is_ok() {
+                answers.push(answer);
+            }
+        }
+        for answer in answers {
+            let _ = answer.await;
+        }
+    }
+
+    async fn ask<T>(
+        &self,
+        conversation: ConversationId,
+        command: impl FnOnce(oneshot::Sender<Result<T, Refusal>>) -> Command,
+    ) -> Result<T, Refusal> {
+        let (sender, answer) = oneshot::channel();
+        let inbox = self.inbox(conversation);
+        inbox.try_send(command(sender)).map_err(|_| Refusal::busy("too many requests wait"))?;
+        answer.await.unwrap_or(Err(Refusal::busy("the service is stopping")))
+    }
+
+    fn inbox(&self, conversation: ConversationId) -> &mpsc::Sender<Command> {
+        // High bits: they are the well-mixed ones of this multiplicative hash.
+        let hash = FxBuildHasher.hash_one(conversation) >> 32;
+        let index = usize::try_from(hash).unwrap_or(0) % self.inboxes.len();
+        &self.inboxes[index]
+    }
+}

@@ -1,0 +1,73 @@
+//! Cursors: validated against the state in memory, told to others at once or gathered, saved lazily.
+
+use loquat_proto::conversation::Cursor;
+use loquat_proto::{ConversationId, ConversationKind, UserId};
+
+use super::command::ReceiptCommand;
+use super::deliver;
+use super::lane::Lane;
+use super::slot::Slot;
+use crate::ports::CursorMove;
+use crate::{Caller, Refusal};
+
+impl Lane {
+    /// Moves a member's cursors. The state is loaded.
+    pub(super) fn move_cursor(&mut self, command: ReceiptCommand) {
+        let ReceiptCommand { conversation, caller, receipts, reply } = command;
+        let Some(slot) = self.slots.get_mut(&conversation) else { return };
+        let Some(state) = &mut slot.state else { return reply.refuse(&Refusal::NotFound) };
+        let head = state.head;
+        let Some(member) = state.members.get_mut(&caller.user) else { return reply.refuse(&Refusal::NotFound) };
+        // Nobody has what is not there yet: a cursor past the head is a forged one, or a client's error.
+        let read = receipts.read.unwrap_or(0).min(head);
+        let delivered = receipts.delivered.unwrap_or(0).min(head).max(read);
+        let moved = delivered > member.delivered || read > member.read;
+        member.delivered = member.delivered.max(delivered);
+        member.read = member.read.max(read);
+        let cursor = Cursor { user: caller.user, delivered: member.delivered, read: member.read };
+        if delivered > 0 {
+            let device = caller.device;
+            self.deps.book.stage(CursorMove { conversation, user: caller.user, device, delivered, read });
+        }
+        let origin = reply.session_id();
+        reply.succeed(cursor);
+        if !moved {
+            return;
+        }
+        if state.kind == ConversationKind::Direct {
+            deliver::receipts(&*self.deps.bus, state, &[caller.user], origin);
+        } else {
+            slot.gathered.insert(caller.user);
+            self.gathering.insert(conversation);
+        }
+    }
+
+    /// Tells members of groups the cursors gathered since the last time.
+    pub(super) fn flush_gathered(&mut self) {
+        for conversation in self.gathering.drain() {
+            let Some(slot) = self.slots.get_mut(&conversation) else { continue };
+            Self::flush_slot(&*self.deps.bus, slot);
+        }
+    }
+
+    fn flush_slot(bus: &dyn crate::ports::Bus, slot: &mut Slot) {
+        let moved: Vec<UserId> = slot.gathered.drain().collect();
+        if let Some(state) = &slot.state {
+            deliver::receipts(bus, state, &moved, None);
+        }
+    }
+
+    /// Tells the other members that the caller writes, or stopped. The state is loaded.
+    pub(super) fn tell_typing(&self, caller: Caller, conversation: ConversationId, on: bool) -> Result<(), Refusal> {
+        let state = self.slots.get(&conversation).and_then(|slot| slot.state.as_ref()).ok_or(Refusal::NotFound)?;
+        let permissions = &state.settings.permissions;
+        state.require(caller.user, permissions.post, "your role may not write here")?;
+        if state.blocked {
+            return Err(Refusal::Blocked);
+        }
+        if state.is_small() {
+            deliver::typing(&*self.deps.bus, state, caller.user, on);
+        }
+        Ok(())
+    }
+}

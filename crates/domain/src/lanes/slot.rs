@@ -1,0 +1,59 @@
+//! One conversation inside a lane: its state, what waits for it, and what it is doing.
+
+use std::collections::VecDeque;
+
+use loquat_proto::UserId;
+use rustc_hash::FxHashSet;
+
+use super::command::Command;
+use super::state::ConversationState;
+use crate::messages::{Act, Ticket};
+
+/// A mutation that waits for its decision.
+pub(super) struct Pending {
+    pub ticket: Ticket,
+    pub act: Act,
+    /// How often its append conflicted.
+    pub conflicts: u8,
+}
+
+/// What a conversation is doing. Mutations are decided only while it is idle, so that each sees the effects of those
+/// before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Phase {
+    /// Nothing.
+    #[default]
+    Idle,
+    /// Its state or a fact for a decision is being read, or it is being deleted.
+    Reading,
+    /// An append is on its way.
+    Appending,
+}
+
+#[derive(Default)]
+pub(super) struct Slot {
+    pub state: Option<ConversationState>,
+    pub phase: Phase,
+    /// Mutations, in the order in which they came.
+    pub queue: VecDeque<Pending>,
+    /// Receipts and typing that wait for the state.
+    pub parked: Vec<Command>,
+    /// Members whose cursors moved since the last gathered receipt.
+    pub gathered: FxHashSet<UserId>,
+    /// When it was last used, in the lane's own count.
+    pub used: u64,
+}
+
+impl Slot {
+    /// Takes what can be decided together: a run of sends, or one act of another kind.
+    pub fn take_run(&mut self, limit: usize) -> Vec<Pending> {
+        let is_send = |pending: &Pending| matches!(pending.act, Act::Send(_));
+        let sends = self.queue.iter().take(limit).take_while(|pending| is_send(pending)).count();
+        self.queue.drain(..sends.max(1).min(self.queue.len())).collect()
+    }
+
+    /// Whether nothing would be lost if it were forgotten.
+    pub fn is_disposable(&self) -> bool {
+        self.phase == Phase::Idle && self.queue.is_empty() && self.parked.is_empty() && self.gathered.is_empty()
+    }
+}

@@ -1,0 +1,185 @@
+//! What a lane knows of a conversation: built from the store, moved on by its own appends.
+
+use loquat_proto::event::SettingsBody;
+use loquat_proto::{ConversationId, ConversationKind, History, Permissions, Retention, Role, Seq, Timestamp, UserId};
+use rustc_hash::FxHashMap;
+
+use crate::Refusal;
+use crate::ports::{Change, ConversationFacts, MemberFacts, NewEvent};
+use crate::receipts::CursorBook;
+
+/// Above this many members, receipts and typing go to nobody but the user's own devices.
+pub(super) const SMALL: usize = 256;
+
+#[derive(Debug, Clone)]
+pub(super) struct ConversationState {
+    pub id: ConversationId,
+    pub kind: ConversationKind,
+    pub head: Seq,
+    pub version: u64,
+    pub history: History,
+    pub settings: Settings,
+    pub blocked: bool,
+    pub members: FxHashMap<UserId, MemberState>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Settings {
+    pub title: String,
+    pub description: String,
+    pub avatar: Option<String>,
+    pub retention: Retention,
+    pub permissions: Permissions,
+    pub slow_mode_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(super) struct MemberState {
+    pub role: Role,
+    pub joined_at: Timestamp,
+    pub visible_from: Seq,
+    pub delivered: Seq,
+    pub read: Seq,
+    pub read_receipts: bool,
+    /// When the member last sent a message, as far as this lane saw: for the slow mode.
+    pub last_sent: Option<Timestamp>,
+}
+
+impl ConversationState {
+    /// The state as stored, with cursors that wait to be saved on top.
+    pub fn new(facts: ConversationFacts, book: &CursorBook) -> Self {
+        let SettingsBody { title, description, avatar, retention, permissions, slow_mode_ms } = facts.settings;
+        let members = facts.members.into_iter().map(|member| (member.user, MemberState::new(member))).collect();
+        let mut state = Self {
+            id: facts.id,
+            kind: facts.kind,
+            head: facts.head,
+            version: facts.version,
+            history: facts.history,
+            settings: Settings {
+                title: title.unwrap_or_default(),
+                description: description.unwrap_or_default(),
+                avatar: avatar.flatten(),
+                retention: retention.unwrap_or_default(),
+                permissions: permissions.unwrap_or_else(|| crate::conversations::default_permissions(facts.kind)),
+                slow_mode_ms: slow_mode_ms.unwrap_or(0),
+            },
+            blocked: facts.blocked,
+            members,
+        };
+        book.overlay(state.id, |user, delivered, read| {
+            if let Some(member) = state.members.get_mut(&user) {
+                member.delivered = member.delivered.max(delivered);
+                member.read = member.read.max(read);
+            }
+        });
+        state
+    }
+
+    /// The member with this id; for everyone else the conversation is not there.
+    pub fn member(&self, user: UserId) -> Result<&MemberState, Refusal> {
+        self.members.get(&user).ok_or(Refusal::NotFound)
+    }
+
+    /// Whether this user is a member with at least this role.
+    pub fn require(&self, user: UserId, least: Role, otherwise: &'static str) -> Result<&MemberState, Refusal> {
+        let member = self.member(user)?;
+        if member.role >= least { Ok(member) } else { Err(Refusal::Forbidden(otherwise)) }
+    }
+
+    /// Whether everyone is told of everyone's receipts and typing.
+    pub fn is_small(&self) -> bool {
+        self.members.len() <= SMALL
+    }
+
+    /// Moves on by an event that was appended.
+    pub fn apply(&mut self, event: &NewEvent, seq: Seq) {
+        self.head = self.head.max(seq);
+        match &event.change {
+            Change::Message { .. } => {
+                if let Some(member) = self.members.get_mut(&event.sender) {
+                    member.last_sent = Some(event.ts);
+                }
+            }
+            Change::Join { user, role, from_here } => {
+                let visible_from = if *from_here { seq } else { 1 };
+                self.members.insert(*user, MemberState::joining(*role, event.ts, visible_from, seq - 1));
+            }
+            Change::Leave { user } => {
+                self.members.remove(user);
+            }
+            Change::Role { user, role } => {
+                if let Some(member) = self.members.get_mut(user) {
+                    member.role = *role;
+                }
+            }
+            Change::Settings(changed) => self.settings.apply(changed),
+            Change::Revise { .. } | Change::Erase { .. } | Change::React { .. } | Change::Pin { .. } => {}
+        }
+    }
+}
+
+impl MemberState {
+    const fn new(facts: MemberFacts) -> Self {
+        Self {
+            role: facts.role,
+            joined_at: facts.joined_at,
+            visible_from: facts.visible_from,
+            delivered: facts.delivered,
+            read: facts.read,
+            read_receipts: facts.read_receipts,
+            last_sent: None,
+        }
+    }
+
+    const fn joining(role: Role, joined_at: Timestamp, visible_from: Seq, cursor: Seq) -> Self {
+        Self {
+            role,
+            joined_at,
+            visible_from,
+            delivered: cursor,
+            read: cursor,
+            read_receipts: true,
+            last_sent: None,
+        }
+    }
+}
+
+impl Settings {
+    fn apply(&mut self, changed: &SettingsBody) {
+        let SettingsBody { title, description, avatar, retention, permissions, slow_mode_ms } = changed.clone();
+        if let Some(title) = title {
+            self.title = title;
+        }
+        if let Some(description) = description {
+            self.description = description;
+        }
+        if let Some(avatar) = avatar {
+            self.avatar = avatar;
+        }
+        if let Some(retention) = retention {
+            self.retention = retention;
+        }
+        if let Some(permissions) = permissions {
+            self.permissions = permissions;
+        }
+        if let Some(slow_mode_ms) = slow_mode_ms {
+            self.slow_mode_ms = slow_mode_ms;
+        }
+    }
+
+    /// The fields of `wanted` that differ from what is.
+    pub fn changes(&self, wanted: &SettingsBody) -> SettingsBody {
+        fn differing<T: Clone + PartialEq>(wanted: &Option<T>, current: &T) -> Option<T> {
+            wanted.clone().filter(|wanted| wanted != current)
+        }
+        SettingsBody {
+            title: differing(&wanted.title, &self.title),
+            description: differing(&wanted.description, &self.description),
+            avatar: differing(&wanted.avatar, &self.avatar),
+            retention: differing(&wanted.retention, &self.retention),
+            permissions: differing(&wanted.permissions, &self.permissions),
+            slow_mode_ms: differing(&wanted.slow_mode_ms, &self.slow_mode_ms),
+        }
+    }
+}

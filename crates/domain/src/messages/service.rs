@@ -1,0 +1,171 @@
+//! The use cases of messages.
+
+use std::sync::Arc;
+
+use loquat_proto::frame::FrameId;
+use loquat_proto::message::{Appended, EventPage, MessagePage};
+use loquat_proto::{ConversationId, Limits, Message, Nonce, Seq};
+use tokio::sync::oneshot;
+
+use super::validate::validate;
+use super::{Act, Mutation, Reply, Ticket};
+use crate::fanout::Session;
+use crate::lanes::Lanes;
+use crate::limits::RateLimits;
+use crate::ports::{Accounts, Clock, EventLog, EventRange, MessageWindow, Timeline};
+use crate::{Caller, Refusal};
+
+/// What messages need.
+pub struct MessageDeps {
+    /// The lanes that append.
+    pub lanes: Lanes,
+    /// The log, for replays.
+    pub log: Arc<dyn EventLog>,
+    /// Reads.
+    pub timeline: Arc<dyn Timeline>,
+    /// Who there is.
+    pub accounts: Arc<dyn Accounts>,
+    /// The rates of sends.
+    pub rates: RateLimits,
+    /// The limits in force.
+    pub limits: Limits,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A cheap handle to the use cases of messages.
+#[derive(Clone)]
+pub struct MessageService {
+    deps: Arc<MessageDeps>,
+}
+
+impl MessageService {
+    /// The service over these parts.
+    #[must_use]
+    pub fn new(deps: MessageDeps) -> Self {
+        Self { deps: Arc::new(deps) }
+    }
+
+    /// Does it and waits for the outcome: durable when this returns.
+    ///
+    /// # Errors
+    /// Why it was refused; then nothing was appended.
+    pub async fn perform(&self, caller: Caller, mutation: Mutation) -> Result<Appended, Refusal> {
+        if let Act::AddMembers(users) = &mutation.act {
+            self.check_users_exist(users).await?;
+        }
+        let (sender, outcome) = oneshot::channel();
+        let Mutation { conversation, nonce, act } = mutation;
+        self.enter(Ticket { caller, conversation, nonce, reply: Reply::Waiting(sender) }, act);
+        outcome.await.unwrap_or(Err(Refusal::busy("the service is stopping")))
+    }
+
+    /// Does it and returns at once; the answer frame comes by the session's queue. Mutations of one session to one
+    /// conversation are appended in the order in which they were submitted.
+    pub fn submit(&self, session: &Arc<Session>, re: Option<FrameId>, mutation: Mutation) {
+        let Mutation { conversation, nonce, act } = mutation;
+        let now = self.deps.clock.now();
+        let entered = match &nonce {
+            Some(nonce) => session.order().enter(conversation, nonce, now).map(Some),
+            None => Ok(None),
+        };
+        let ordinal = entered.as_ref().ok().copied().flatten();
+        let reply = Reply::Session { session: session.clone(), re, ordinal };
+        let ticket = Ticket { caller: session.caller(), conversation, nonce, reply };
+        match entered {
+            Ok(_) => self.enter(ticket, act),
+            // Behind a failed send: it must not open a gap of its own.
+            Err(refusal) => self.refuse_unless_replayed(ticket, refusal),
+        }
+    }
+
+    fn enter(&self, ticket: Ticket, mut act: Act) {
+        let now = self.deps.clock.now();
+        if let Err(refusal) = validate(&mut act, &self.deps.limits) {
+            return ticket.refuse(refusal, now);
+        }
+        if matches!(act, Act::Send(_)) {
+            if ticket.nonce.is_none() {
+                return ticket.refuse(Refusal::invalid("nonce: a send needs one"), now);
+            }
+            if let Err(refusal) = self.deps.rates.send(ticket.caller.user) {
+                return self.refuse_unless_replayed(ticket, refusal);
+            }
+        }
+        self.deps.lanes.mutate(ticket, act);
+    }
+
+    /// A replay returns its first result whatever the reason to refuse it now.
+    fn refuse_unless_replayed(&self, ticket: Ticket, refusal: Refusal) {
+        let now = self.deps.clock.now();
+        ticket.hold_order(&refusal, now);
+        match ticket.nonce.clone() {
+            None => ticket.refuse(refusal, now),
+            Some(nonce) => drop(tokio::spawn(refuse_unless_replayed(self.deps.log.clone(), ticket, nonce, (refusal, now)))),
+        }
+    }
+
+    async fn check_users_exist(&self, users: &[loquat_proto::UserId]) -> Result<(), Refusal> {
+        if users.len() > self.deps.limits.group_members.max(1000) {
+            return Err(Refusal::TooLarge { what: "users", limit: self.deps.limits.group_members.max(1000) });
+        }
+        let profiles = self.deps.accounts.profiles(users).await?;
+        let there = |user| profiles.iter().any(|profile| profile.id == user && !profile.deleted);
+        if users.iter().all(|user| there(*user)) { Ok(()) } else { Err(Refusal::NotFound) }
+    }
+
+    /// Events of a log, within what the caller may see.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] for who is no member.
+    pub async fn events(
+        &self,
+        caller: Caller,
+        conversation: ConversationId,
+        range: EventRange,
+        limit: usize,
+    ) -> Result<EventPage, Refusal> {
+        let page = self.deps.timeline.events(caller.user, conversation, range, limit).await?;
+        page.ok_or(Refusal::NotFound)
+    }
+
+    /// Messages as they are shown, within what the caller may see.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] for who is no member.
+    pub async fn window(
+        &self,
+        caller: Caller,
+        conversation: ConversationId,
+        window: MessageWindow,
+        limit: usize,
+    ) -> Result<MessagePage, Refusal> {
+        let page = self.deps.timeline.messages(caller.user, conversation, window, limit).await?;
+        page.ok_or(Refusal::NotFound)
+    }
+
+    /// One message.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] where the caller sees none there.
+    pub async fn one(&self, caller: Caller, conversation: ConversationId, seq: Seq) -> Result<Message, Refusal> {
+        self.deps.timeline.message(caller.user, conversation, seq).await?.ok_or(Refusal::NotFound)
+    }
+}
+
+/// Looks whether the nonce stands in the log, and answers with its first result or with the refusal.
+pub(crate) async fn refuse_unless_replayed(
+    log: Arc<dyn EventLog>,
+    ticket: Ticket,
+    nonce: Nonce,
+    (refusal, now): (Refusal, loquat_proto::Timestamp),
+) {
+    match log.find_nonce(ticket.conversation, ticket.caller.user, &nonce).await {
+        Ok(Some(placement)) => {
+            let conversation = ticket.conversation;
+            ticket.succeed(Appended { conversation, seq: placement.seq, ts: placement.ts });
+        }
+        Ok(None) => ticket.refuse(refusal, now),
+        Err(error) => ticket.refuse(error.into(), now),
+    }
+}

@@ -1,0 +1,11 @@
+//! Sync: bringing back who was away, and tokens that say how far somebody is.
+
+mod gate;
+mod service;
+mod token;
+mod watermark;
+
+pub use gate::FanoutGate;
+pub use service::{SyncDeps, SyncService};
+pub use token::SyncToken;
+pub use watermark::Watermark;
