@@ -118,7 +118,7 @@ impl RunArguments {
         let mut cases = Vec::new();
         for workload in &self.only {
             match workload {
-                Workload::OneToOne => {
+                Workload::OneToOne | Workload::Paced => {
                     cases.extend(
                         self.window.iter().map(|window| Case::Closed { pairs, window: *window as usize }),
                     );

@@ -16,6 +16,9 @@ use crate::{
     workload::{Settings, Workload},
 };
 
+/// Load of its core above which the generator, not the server, may bound a rate.
+const SATURATED_PERCENT: f64 = 90.0;
+
 /// A kind of figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -164,7 +167,8 @@ impl Report {
     pub(crate) fn markdown(&self) -> String {
         let mut text = format!("{}\n", self.conditions());
         for (workload, title) in [
-            (Workload::OneToOne, "(a) Durable one-to-one"),
+            (Workload::OneToOne, "(a) Durable one-to-one, closed loop"),
+            (Workload::Paced, "(a) Durable one-to-one, open loop"),
             (Workload::Groups, "(b) Groups"),
             (Workload::Idle, "(c) Idle sockets"),
             (Workload::Start, "(h) Start and size"),
@@ -173,6 +177,14 @@ impl Report {
             if !rows.is_empty() {
                 let _ = write!(text, "\n### {title}\n\n{}", table(&rows));
             }
+        }
+        let saturated = saturated(&self.rows);
+        if !saturated.is_empty() {
+            let _ = write!(
+                text,
+                "\nThe generator used more than {SATURATED_PERCENT} % of its core, so that these figures are lower bounds: {}.\n",
+                saturated.join("; ")
+            );
         }
         let verdicts = targets::verdicts(&self.rows);
         if !verdicts.is_empty() {
@@ -196,6 +208,15 @@ impl Report {
             format!("{:?}", self.settings.nonces).to_lowercase(),
         )
     }
+}
+
+/// Rows whose rate the generator may have bounded. In open loops it polls without pause, which says nothing.
+fn saturated(rows: &[Row]) -> Vec<String> {
+    rows.iter()
+        .filter(|row| matches!(row.workload, Workload::OneToOne | Workload::Groups))
+        .filter(|row| row.value(Metric::GeneratorLoad).is_some_and(|load| load > SATURATED_PERCENT))
+        .map(|row| format!("{}, {}", row.case, row.system.title()))
+        .collect()
 }
 
 fn medians(first: &Sample, same: &[&Sample]) -> Row {
@@ -308,7 +329,7 @@ mod tests {
             system,
             round,
             fdatasync_us: 100.0,
-            values: vec![(Metric::MessagesPerSecond, rate)],
+            values: vec![(Metric::MessagesPerSecond, rate), (Metric::GeneratorLoad, rate)],
         }
     }
 
@@ -346,6 +367,7 @@ mod tests {
         let markdown = report.markdown();
         assert!(markdown.contains("| Loquat "), "{markdown}");
         assert!(!markdown.contains("NaN"), "{markdown}");
+        assert!(markdown.contains("lower bounds: closed P=100 W=1, relay + log."), "{markdown}");
     }
 
     #[test]

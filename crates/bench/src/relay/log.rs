@@ -89,3 +89,36 @@ impl Log {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn append(number: usize) -> Append {
+        let text = format!("record {number}");
+        Append { conversation: 0, sender: number, answer: "answer".into(), event: text.into() }
+    }
+
+    #[test]
+    fn what_is_published_is_in_the_file_in_order() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let (log, mut committed) = Log::create(&path).unwrap();
+        log.commit_pending();
+        for number in 0..3 {
+            let append = append(number);
+            let record = append.event.clone();
+            log.append(&record, append);
+        }
+        assert!(committed.try_recv().is_err(), "nothing may be published before it is due");
+        log.commit_pending();
+        let batch = committed.blocking_recv().unwrap();
+        assert_eq!(batch.iter().map(|append| append.sender).collect::<Vec<_>>(), [0, 1, 2]);
+        let mut expected = Vec::new();
+        for append in &batch {
+            expected.extend_from_slice(&(append.event.len() as u32).to_le_bytes());
+            expected.extend_from_slice(append.event.as_bytes());
+        }
+        assert_eq!(std::fs::read(&path).unwrap(), expected);
+    }
+}

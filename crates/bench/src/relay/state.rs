@@ -36,10 +36,10 @@ struct Conversation {
 
 /// A message on its way to its readers, held back until it is durable where a log is kept.
 pub(super) struct Append {
-    conversation: usize,
-    sender: usize,
-    answer: Utf8Bytes,
-    event: Utf8Bytes,
+    pub(super) conversation: usize,
+    pub(super) sender: usize,
+    pub(super) answer: Utf8Bytes,
+    pub(super) event: Utf8Bytes,
 }
 
 impl Relay {

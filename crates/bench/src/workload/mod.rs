@@ -37,9 +37,12 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(20);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Workload {
-    /// Durable one-to-one messages.
+    /// Durable one-to-one messages; selects [`Workload::Paced`] too.
     #[value(name = "a")]
     OneToOne,
+    /// Durable one-to-one messages at a fixed rate.
+    #[value(skip)]
+    Paced,
     /// Groups.
     #[value(name = "b")]
     Groups,
@@ -70,7 +73,8 @@ impl Case {
     /// The workload it belongs to.
     pub(crate) fn workload(self) -> Workload {
         match self {
-            Self::Closed { .. } | Self::Open { .. } => Workload::OneToOne,
+            Self::Closed { .. } => Workload::OneToOne,
+            Self::Open { .. } => Workload::Paced,
             Self::Groups { .. } => Workload::Groups,
             Self::Idle { .. } => Workload::Idle,
             Self::Start => Workload::Start,
