@@ -102,7 +102,9 @@ mod tests {
             let result = line("title", text, 16);
             match result {
                 Ok(stored) => assert!(*accepted && stored == *text, "{text:?}"),
-                Err(Refusal::Invalid(detail)) => assert!(!accepted && detail.starts_with("title: "), "{text:?}: {detail}"),
+                Err(Refusal::Invalid(detail)) => {
+                    assert!(!accepted && detail.starts_with("title: "), "{text:?}: {detail}")
+                }
                 Err(other) => panic!("{text:?}: {other}"),
             }
         }

@@ -1,14 +1,18 @@
-//! Who asks: sign-up, log-in, refresh, log-out, and the tokens that prove it.
+//! Who asks: access tokens, tickets, and which devices are signed in. How sessions begin and end is in `sign_in`.
 
 use std::sync::Arc;
 
-use loquat_proto::account::{ChangePassword, LogIn, Secret, SignUp};
-use loquat_proto::{DeviceId, Limits, Session};
+use loquat_proto::account::Secret;
+use loquat_proto::{AccountEventKind, DeviceId, Limits, Session, UserId};
 use thiserror::Error;
 
-use super::AuthConfig;
+use super::active::{ActiveDevices, Recollection};
+use super::keys::KeyRing;
+use super::password::PasswordHasher;
+use super::tickets::Tickets;
+use super::{AuthConfig, Idempotency};
 use crate::fanout::Announcer;
-use crate::ports::{Accounts, Clock, Devices, Random, StoreError};
+use crate::ports::{AccountEntry, Accounts, Clock, Devices, Random, StoreError};
 use crate::{Caller, Refusal};
 
 /// Seconds until a ticket of [`Auth::issue_ticket`] expires.
@@ -68,6 +72,12 @@ pub struct SignedIn {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(pub(super) String);
 
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(…)")
+    }
+}
+
 /// What the password hasher did and does, for metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HashingStats {
@@ -82,7 +92,16 @@ pub struct HashingStats {
 /// Authentication. A cheap handle: clones share everything.
 #[derive(Clone)]
 pub struct Auth {
-    deps: Arc<AuthDeps>,
+    pub(super) inner: Arc<Inner>,
+}
+
+pub(super) struct Inner {
+    pub(super) deps: AuthDeps,
+    pub(super) keys: KeyRing,
+    pub(super) hasher: PasswordHasher,
+    pub(super) idempotency: Idempotency,
+    active: ActiveDevices,
+    tickets: Tickets,
 }
 
 impl Auth {
@@ -91,68 +110,14 @@ impl Auth {
     /// # Errors
     /// A setting is out of range, storage does not answer, or a stored key cannot be read.
     pub async fn new(deps: AuthDeps) -> Result<Self, AuthError> {
-        deps.devices.signing_keys().await?;
-        Ok(Self { deps: Arc::new(deps) })
-    }
-
-    /// Creates an account and signs its first device in.
-    ///
-    /// With an `Idempotency-Key`, the same request within 24 hours answers with the same account, device and refresh
-    /// token as the first time; a device that was signed out since is replaced by a new one.
-    ///
-    /// # Errors
-    /// [`Refusal::Invalid`] or [`Refusal::TooLarge`] naming the field, [`Refusal::Conflict`] if a name or address is
-    /// taken or the key came with another request before, [`Refusal::Unavailable`].
-    pub async fn sign_up(&self, request: SignUp, idempotency_key: Option<String>) -> Result<SignedIn, Refusal> {
-        let _ = (request, idempotency_key, &self.deps);
-        Err(Refusal::busy("authentication"))
-    }
-
-    /// Signs a new device in by password. A user at the limit of devices loses the one seen the longest ago.
-    ///
-    /// # Errors
-    /// [`Refusal::Unauthorized`] alike for an unknown user, a wrong password and a disabled or deleted account, after
-    /// the same work; [`Refusal::Unavailable`].
-    pub async fn log_in(&self, request: LogIn) -> Result<SignedIn, Refusal> {
-        let _ = request;
-        Err(Refusal::busy("authentication"))
-    }
-
-    /// Exchanges a refresh token for its successor and a fresh access token.
-    ///
-    /// # Errors
-    /// [`Refusal::Unauthorized`] if the token is unknown, expired or used. A used token that comes again signs its
-    /// device out, except that the same token with the same `Idempotency-Key` within 60 s gets the same successor.
-    pub async fn refresh(&self, token: &Secret, idempotency_key: Option<String>) -> Result<SignedIn, Refusal> {
-        let _ = (token, idempotency_key);
-        Err(Refusal::busy("authentication"))
-    }
-
-    /// Signs the caller's device out and closes its sockets.
-    ///
-    /// # Errors
-    /// [`Refusal::Unavailable`].
-    pub async fn log_out(&self, caller: Caller) -> Result<(), Refusal> {
-        self.revoke(caller, caller.device).await
-    }
-
-    /// Signs a device of the caller out and closes its sockets.
-    ///
-    /// # Errors
-    /// [`Refusal::NotFound`] if the caller has no such device, [`Refusal::Unavailable`].
-    pub async fn revoke(&self, caller: Caller, device: DeviceId) -> Result<(), Refusal> {
-        let _ = (caller, device);
-        Err(Refusal::busy("authentication"))
-    }
-
-    /// Sets a new password and signs every other device out.
-    ///
-    /// # Errors
-    /// [`Refusal::Forbidden`] if the current password is wrong, [`Refusal::Invalid`] if the new one is against the
-    /// rules, [`Refusal::Unavailable`].
-    pub async fn change_password(&self, caller: Caller, request: ChangePassword) -> Result<(), Refusal> {
-        let _ = (caller, request);
-        Err(Refusal::busy("authentication"))
+        deps.config.check()?;
+        let hasher = PasswordHasher::new(&deps.config, Arc::clone(&deps.random))?;
+        let now = deps.clock.now();
+        let keys = KeyRing::load(deps.devices.as_ref(), deps.random.as_ref(), now, &deps.config).await?;
+        let idempotency = Idempotency::new(Arc::clone(&deps.accounts), Arc::clone(&deps.clock));
+        let active = ActiveDevices::new();
+        let tickets = Tickets::new(TICKET_SECONDS.saturating_mul(1_000).try_into().unwrap_or(i64::MAX));
+        Ok(Self { inner: Arc::new(Inner { deps, keys, hasher, idempotency, active, tickets }) })
     }
 
     /// Who presents this access token: its signature, issuer, audience and times hold, and its device is signed in.
@@ -161,8 +126,9 @@ impl Auth {
     /// [`Refusal::TokenExpired`] if nothing but its time is wrong, otherwise [`Refusal::Unauthorized`];
     /// [`Refusal::Unavailable`].
     pub async fn verify(&self, token: &str) -> Result<Caller, Refusal> {
-        let _ = token;
-        Err(Refusal::busy("authentication"))
+        let caller = self.inner.keys.verify(token, self.inner.deps.clock.now())?;
+        self.require_active(caller).await?;
+        Ok(caller)
     }
 
     /// Asks storage, past the cache, whether the caller's device is signed in. To be called once a socket is
@@ -171,20 +137,20 @@ impl Auth {
     /// # Errors
     /// [`Refusal::Unauthorized`], [`Refusal::Unavailable`].
     pub async fn confirm(&self, caller: Caller) -> Result<(), Refusal> {
-        let _ = caller;
-        Err(Refusal::busy("authentication"))
+        self.forget(caller.device);
+        self.require_active(caller).await
     }
 
     /// Forgets what is cached of a device: to be called when a revocation comes over the bus.
     pub fn forget(&self, device: DeviceId) {
-        let _ = device;
+        self.inner.active.forget(device);
     }
 
     /// A ticket for one `hello` on this node within [`TICKET_SECONDS`].
     #[must_use]
     pub fn issue_ticket(&self, caller: Caller) -> Secret {
-        let _ = caller;
-        Secret(String::new())
+        let deps = &self.inner.deps;
+        self.inner.tickets.issue(caller, deps.random.as_ref(), deps.clock.now())
     }
 
     /// Who was issued this ticket. It is used up by this call.
@@ -193,38 +159,52 @@ impl Auth {
     /// [`Refusal::Unauthorized`] if it is unknown, used, expired, or its device was signed out since;
     /// [`Refusal::Unavailable`].
     pub async fn redeem_ticket(&self, ticket: &str) -> Result<Caller, Refusal> {
-        let _ = ticket;
-        Err(Refusal::Unauthorized)
+        let now = self.inner.deps.clock.now();
+        let caller = self.inner.tickets.redeem(ticket, now).ok_or(Refusal::Unauthorized)?;
+        self.require_active(caller).await?;
+        Ok(caller)
     }
 
     /// The keys that verify access tokens, as a JWK set (RFC 7517, RFC 8037).
     #[must_use]
     pub fn jwks(&self) -> serde_json::Value {
-        serde_json::json!({ "keys": [] })
-    }
-
-    /// Hashes a password, for [`Auth::sign_up_with_hash`].
-    ///
-    /// # Errors
-    /// [`Refusal::Invalid`] if it is against the rules, [`Refusal::Unavailable`].
-    pub async fn hash_password(&self, password: &Secret) -> Result<PasswordHash, Refusal> {
-        let _ = password;
-        Err(Refusal::busy("authentication"))
-    }
-
-    /// Creates an account whose password is hashed already: for making many accounts at once. The request's own
-    /// password is ignored.
-    ///
-    /// # Errors
-    /// As [`Auth::sign_up`].
-    pub async fn sign_up_with_hash(&self, request: SignUp, hash: &PasswordHash) -> Result<SignedIn, Refusal> {
-        let _ = (request, &hash.0);
-        Err(Refusal::busy("authentication"))
+        self.inner.keys.jwks()
     }
 
     /// What the password hasher did and does.
     #[must_use]
     pub fn hashing(&self) -> HashingStats {
-        HashingStats::default()
+        self.inner.hasher.stats()
     }
+
+    async fn require_active(&self, caller: Caller) -> Result<(), Refusal> {
+        let Inner { deps, active, .. } = self.inner.as_ref();
+        let now = deps.clock.now();
+        let signed_in = match active.recall(caller, now) {
+            Recollection::Known(own) => own,
+            Recollection::Unknown(question) => {
+                let signed_in = deps.devices.is_active(caller.user, caller.device).await?;
+                if signed_in {
+                    active.learn(caller, question, now);
+                }
+                signed_in
+            }
+        };
+        if signed_in { Ok(()) } else { Err(Refusal::Unauthorized) }
+    }
+
+    /// Tells everybody concerned what storage signed out: this node's cache, the user's sessions, every node's sockets.
+    pub(super) fn signed_out(&self, user: UserId, devices: Vec<DeviceId>, entries: Vec<AccountEntry>) {
+        for device in &devices {
+            self.forget(*device);
+        }
+        self.inner.deps.announcer.announce(entries);
+        self.inner.deps.announcer.revoke(user, devices);
+    }
+}
+
+/// The devices that these entries say were signed out.
+pub(super) fn removed_devices(entries: &[AccountEntry]) -> Vec<DeviceId> {
+    let removed = entries.iter().filter(|entry| entry.event.kind == AccountEventKind::DeviceRemoved);
+    removed.filter_map(|entry| entry.event.body.get("device")?.as_str()?.parse().ok()).collect()
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::AuthError;
+
 /// What a password hash costs: Argon2id (RFC 9106). The default is OWASP's first recommendation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -51,5 +53,25 @@ impl Default for AuthConfig {
             hash_concurrency: std::thread::available_parallelism().map_or(1, usize::from),
             hash_queue: 64,
         }
+    }
+}
+
+impl AuthConfig {
+    /// Refuses what can be seen to be out of range; the parameters of hashing are checked where they are used.
+    pub(super) fn check(&self) -> Result<(), AuthError> {
+        let wrong = |key, reason: &str| Err(AuthError::Config { key, reason: reason.to_owned() });
+        if self.issuer.is_empty() {
+            return wrong("issuer", "must not be empty");
+        }
+        if self.audience.is_empty() {
+            return wrong("audience", "must not be empty");
+        }
+        if self.access_token_seconds == 0 {
+            return wrong("access_token_seconds", "must be at least 1");
+        }
+        if self.refresh_token_days == 0 {
+            return wrong("refresh_token_days", "must be at least 1");
+        }
+        Ok(())
     }
 }

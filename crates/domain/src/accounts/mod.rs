@@ -11,10 +11,17 @@
 //! This module knows no HTTP: cookies and headers belong to the gateway, and limits by address
 //! ([`crate::limits::RateLimits`]) are asked there, before anything is hashed here.
 
+mod active;
 mod auth;
 mod config;
 mod idempotency;
+mod keys;
+mod password;
 mod profiles;
+mod refresh;
+mod rules;
+mod sign_in;
+mod tickets;
 
 pub use auth::{Auth, AuthDeps, AuthError, HashingStats, PasswordHash, SignedIn, TICKET_SECONDS};
 pub use config::{Argon2Config, AuthConfig};

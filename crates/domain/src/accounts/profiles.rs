@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use loquat_proto::account::{Secret, UpdateProfile};
 use loquat_proto::{Device, DeviceId, OwnProfile, Page, Profile, UserId};
 
-use super::Auth;
+use super::{Auth, rules};
 use crate::fanout::Announcer;
-use crate::ports::{Accounts, Clock, Devices};
+use crate::ports::{Accounts, Clock, Devices, ProfileChange};
 use crate::{Caller, Refusal};
 
 /// Profiles that a page of a search holds at most.
@@ -59,8 +61,8 @@ impl Profiles {
     /// # Errors
     /// [`Refusal::Unauthorized`] if the account is gone, [`Refusal::Unavailable`].
     pub async fn me(&self, caller: Caller) -> Result<OwnProfile, Refusal> {
-        let _ = (caller, &self.deps);
-        Err(Refusal::busy("profiles"))
+        let record = self.deps.accounts.user(caller.user).await?;
+        record.filter(|record| record.active).map(|record| record.own).ok_or(Refusal::Unauthorized)
     }
 
     /// Changes the caller's profile, settings or privacy; absent fields stay. Answers with the whole profile.
@@ -68,8 +70,13 @@ impl Profiles {
     /// # Errors
     /// [`Refusal::Invalid`] or [`Refusal::TooLarge`] naming the field (nothing is changed), [`Refusal::Unavailable`].
     pub async fn update(&self, caller: Caller, change: UpdateProfile) -> Result<OwnProfile, Refusal> {
-        let _ = (caller, change);
-        Err(Refusal::busy("profiles"))
+        let fields = rules::update(change)?;
+        if fields != UpdateProfile::default() {
+            let change = ProfileChange { fields, ts: self.deps.clock.now() };
+            let entries = self.deps.accounts.update(caller.user, change).await?;
+            self.deps.announcer.announce(entries);
+        }
+        self.me(caller).await
     }
 
     /// Erases the caller's account: ends memberships, erases content, signs every device out.
@@ -77,8 +84,13 @@ impl Profiles {
     /// # Errors
     /// [`Refusal::Forbidden`] if the password is wrong, [`Refusal::Unavailable`] (safe to repeat).
     pub async fn delete(&self, caller: Caller, password: Secret) -> Result<(), Refusal> {
-        let _ = (caller, password);
-        Err(Refusal::busy("profiles"))
+        self.deps.auth.check_password(caller, &password).await?;
+        self.deps.departure.leave_all(caller.user).await?;
+        let devices = self.deps.devices.devices(caller.user).await?;
+        self.deps.accounts.delete(caller.user, self.deps.clock.now()).await?;
+        let devices = devices.into_iter().map(|device| device.id).collect();
+        self.deps.auth.signed_out(caller.user, devices, Vec::new());
+        Ok(())
     }
 
     /// The caller's devices, newest first, the caller's own marked `current`.
@@ -86,8 +98,9 @@ impl Profiles {
     /// # Errors
     /// [`Refusal::Unavailable`].
     pub async fn devices(&self, caller: Caller) -> Result<Vec<Device>, Refusal> {
-        let _ = caller;
-        Err(Refusal::busy("profiles"))
+        let devices = self.deps.devices.devices(caller.user).await?;
+        let mark = |device: Device| Device { current: device.id == caller.device, ..device };
+        Ok(devices.into_iter().map(mark).collect())
     }
 
     /// Signs a device of the caller out and closes its sockets.
@@ -102,9 +115,9 @@ impl Profiles {
     ///
     /// # Errors
     /// [`Refusal::NotFound`] if there never was one, [`Refusal::Unavailable`].
-    pub async fn profile(&self, caller: Caller, user: UserId) -> Result<Profile, Refusal> {
-        let _ = (caller, user);
-        Err(Refusal::busy("profiles"))
+    pub async fn profile(&self, _caller: Caller, user: UserId) -> Result<Profile, Refusal> {
+        let profiles = self.deps.accounts.profiles(&[user]).await?;
+        profiles.into_iter().next().ok_or(Refusal::NotFound)
     }
 
     /// Users whose username or display name begins with `query`, or whose whole e-mail address or phone number it is,
@@ -115,12 +128,26 @@ impl Profiles {
     /// 1..=[`SEARCH_LIMIT`]; [`Refusal::Unavailable`].
     pub async fn search(
         &self,
-        caller: Caller,
+        _caller: Caller,
         query: &str,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<Profile>, Refusal> {
-        let _ = (caller, query, cursor, limit);
-        Err(Refusal::busy("profiles"))
+        let query = rules::query(query)?;
+        if !(1..=SEARCH_LIMIT).contains(&limit) {
+            return Err(Refusal::invalid("limit: must be 1 to 200"));
+        }
+        let after = cursor.map(after).transpose()?;
+        let page = self.deps.accounts.search(&query, after.as_deref(), limit).await?;
+        let next_cursor = page.next_cursor.map(|name| URL_SAFE_NO_PAD.encode(name));
+        Ok(Page { items: page.items, next_cursor })
     }
+}
+
+/// The position that a cursor stands for.
+fn after(cursor: &str) -> Result<String, Refusal> {
+    let invalid = || Refusal::invalid("cursor: must be the next_cursor of a page before");
+    let name = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| invalid())?;
+    let name = String::from_utf8(name).map_err(|_| invalid())?;
+    rules::username(&name).map_err(|_| invalid())
 }
