@@ -102,3 +102,77 @@ pub(super) async fn create_conversations(
     }
     Ok(conversations)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+    use axum::{Json, Router, http::HeaderMap, routing::post};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// An executable that answers `admin seed` as `script` says.
+    fn stub(directory: &Path, script: &str) -> PathBuf {
+        let path = directory.join("loquat");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    #[test]
+    fn seeded_accounts_are_read_and_counted() {
+        let line = r#"{"id":"12","username":"bench0","device":"7","access_token":"a.b.c"}"#;
+        let cases = [
+            (format!("echo '{line}'"), 1, true),
+            (format!("echo seeding; echo '{line}'; echo '{line}'"), 2, true),
+            (format!("echo '{line}'"), 2, false),
+            ("echo '{\"id\":12}'".to_owned(), 1, false),
+            (format!("echo '{line}'; exit 3"), 1, false),
+        ];
+        for (script, users, succeeds) in cases {
+            let directory = tempfile::tempdir().unwrap();
+            let seeded = seed(&stub(directory.path(), &script), directory.path(), users);
+            assert_eq!(seeded.is_ok(), succeeds, "{script}");
+            if let Ok(accounts) = seeded {
+                assert_eq!((accounts[0].id.as_str(), accounts[0].token.as_str()), ("12", "a.b.c"));
+                assert_eq!(accounts[0].number().unwrap(), 12);
+            }
+        }
+    }
+
+    /// Answers as Loquat does: the id says which members were asked for, by whom.
+    async fn create(
+        headers: HeaderMap,
+        Json(body): Json<serde_json::Value>,
+    ) -> (StatusCode, Json<serde_json::Value>) {
+        if headers["authorization"] == "Bearer refused" {
+            return (StatusCode::FORBIDDEN, Json(serde_json::json!({ "code": "blocked" })));
+        }
+        let members = body["members"].as_array().unwrap().len();
+        let id = format!("{} {} {members}", headers["authorization"].to_str().unwrap(), body["kind"]);
+        (StatusCode::CREATED, Json(serde_json::json!({ "id": id, "head": 3, "title": body["title"] })))
+    }
+
+    #[tokio::test]
+    async fn conversations_are_made_by_their_first_members() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let router = Router::new().route("/v1/conversations", post(create));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let account = |number: usize| Account { id: number.to_string(), token: format!("t{number}") };
+        let accounts: Vec<Account> = (0..6).map(account).collect();
+        for (layout, expected) in [
+            (Layout::Pairs(2), vec![r#"Bearer t0 "direct" 1"#, r#"Bearer t2 "direct" 1"#]),
+            (Layout::Groups { count: 2, size: 3 }, vec![r#"Bearer t0 "group" 2"#, r#"Bearer t3 "group" 2"#]),
+            (Layout::Users(6), vec![]),
+        ] {
+            let made = create_conversations(address, &accounts, layout).await.unwrap();
+            assert_eq!(made.iter().map(|made| made.id.as_str()).collect::<Vec<_>>(), expected, "{layout}");
+            assert!(made.iter().all(|made| made.head == 3));
+        }
+        let refused = vec![Account { id: "1".to_owned(), token: "refused".to_owned() }, account(2)];
+        let error = create_conversations(address, &refused, Layout::Pairs(1)).await.unwrap_err();
+        assert!(error.to_string().contains("403"), "{error}");
+    }
+}
