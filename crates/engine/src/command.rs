@@ -56,3 +56,26 @@ pub enum Command {
     /// Learn who this is.
     LearnProfile(UserId),
 }
+
+/// Why a command was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandError {
+    /// The conversation is not known on this device.
+    NoSuchConversation,
+    /// The queue of changes is full ([`Options::outbox`](crate::Options::outbox)).
+    OutboxFull,
+    /// No such change is in the queue, or it is in flight.
+    NoSuchChange,
+}
+
+impl std::fmt::Display for CommandError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NoSuchConversation => "no such conversation on this device",
+            Self::OutboxFull => "too many changes wait for the server",
+            Self::NoSuchChange => "no such change is waiting",
+        })
+    }
+}
+
+impl std::error::Error for CommandError {}

@@ -296,8 +296,10 @@ pub enum ViewChange {
         conversation: ConversationId,
         /// Its name.
         nonce: Nonce,
-        /// Where it stands in the log.
+        /// Where it stands in the log; where it changed nothing, up to where the log was looked at.
         seq: Seq,
+        /// When it was appended.
+        ts: Timestamp,
     },
     /// An own change was refused for good.
     Refused {
