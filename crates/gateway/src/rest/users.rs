@@ -1,0 +1,42 @@
+//! `/v1/users`: public profiles and search.
+
+use axum::Json as JsonBody;
+use axum::extract::State;
+use axum::http::Method;
+use axum::routing::on;
+use loquat_proto::{Page, Profile};
+use serde::Deserialize;
+
+use crate::extract::{Paging, Path, Query, SignedIn, UserSegment};
+use crate::problem::Failure;
+use crate::route::{Access, Audience, Route};
+use crate::state::GatewayState;
+
+pub(crate) static ROUTES: &[Route] = &[
+    Route::new(Method::GET, "/v1/users", Access::SignedIn(Audience::Everyone), |method| on(method, search)),
+    Route::new(Method::GET, "/v1/users/{user}", Access::SignedIn(Audience::Everyone), |method| on(method, show)),
+];
+
+#[derive(Debug, Deserialize)]
+struct Search {
+    q: String,
+}
+
+async fn search(
+    State(state): State<GatewayState>,
+    SignedIn(caller): SignedIn,
+    Query(Search { q }): Query<Search>,
+    Query(paging): Query<Paging>,
+) -> Result<JsonBody<Page<Profile>>, Failure> {
+    let limit = paging.limit()?;
+    let cursor = paging.into_cursor();
+    Ok(JsonBody(state.app.accounts().search(caller, &q, cursor.as_deref(), limit).await?))
+}
+
+async fn show(
+    State(state): State<GatewayState>,
+    SignedIn(caller): SignedIn,
+    Path(user): Path<UserSegment>,
+) -> Result<JsonBody<Profile>, Failure> {
+    Ok(JsonBody(state.app.accounts().profile(caller, user.resolve(caller)).await?))
+}
