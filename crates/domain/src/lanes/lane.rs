@@ -83,7 +83,9 @@ impl Lane {
         let mut next_gather = Instant::now() + GATHER;
         while open || !self.pending.is_empty() {
             let has_room = self.waiting < self.config.waiting;
+            // Biased, so that a test's seed alone decides the schedule; completions first, they make room.
             tokio::select! {
+                biased;
                 Some(done) = self.pending.next() => self.finish(done),
                 taken = self.inbox.recv_many(&mut commands, INTAKE), if open && has_room => {
                     open = taken > 0;

@@ -4,6 +4,8 @@
 mod members;
 mod message;
 mod settings;
+#[cfg(test)]
+mod tests;
 
 use loquat_proto::{ConversationKind, Limits, Nonce, Role, Seq, Timestamp};
 
