@@ -258,9 +258,14 @@ impl Auth {
         key: &str,
         password: &Secret,
     ) -> Result<SignedIn, Refusal> {
-        let Some(user) = self.owner(account, password).await?.filter(|user| user.get() == created) else {
+        let credentials = self.inner.deps.accounts.credentials(&account.username).await?;
+        let Some(found) = credentials.filter(|found| found.active && found.user.get() == created) else {
             return Err(REUSED_KEY);
         };
+        let user = found.user;
+        if !self.inner.hasher.verify(password, Some(found.password_hash)).await? {
+            return Err(REUSED_KEY);
+        }
         match self.first_device(user, key).await? {
             Some(device) => self.first_session(user, device, account).await,
             None => self.add_device(user, account.device.clone()).await,
@@ -274,17 +279,12 @@ impl Auth {
         key: &str,
         password: &Secret,
     ) -> Result<Option<(UserId, FirstDevice)>, Refusal> {
-        let Some(user) = self.owner(account, password).await? else { return Ok(None) };
-        Ok(self.first_device(user, key).await?.map(|device| (user, device)))
-    }
-
-    /// Who has this username, if the password is theirs.
-    async fn owner(&self, account: &NewAccount, password: &Secret) -> Result<Option<UserId>, Refusal> {
         let credentials = self.inner.deps.accounts.credentials(&account.username).await?;
-        let user = credentials.as_ref().filter(|found| found.active).map(|found| found.user);
-        let hash = credentials.map(|found| found.password_hash);
-        let matches = self.inner.hasher.verify(password, hash).await?;
-        Ok(user.filter(|_| matches))
+        let Some(found) = credentials.filter(|found| found.active) else { return Ok(None) };
+        // Before the password: this path must not be a way to try passwords of others.
+        let Some(device) = self.first_device(found.user, key).await? else { return Ok(None) };
+        let matches = self.inner.hasher.verify(password, Some(found.password_hash)).await?;
+        Ok(matches.then_some((found.user, device)))
     }
 
     /// The first device of a sign-up with this key, if it is signed in still.
