@@ -103,7 +103,7 @@ mod tests {
             match result {
                 Ok(stored) => assert!(*accepted && stored == *text, "{text:?}"),
                 Err(Refusal::Invalid(detail)) => {
-                    assert!(!accepted && detail.starts_with("title: "), "{text:?}: {detail}")
+                    assert!(!accepted && detail.starts_with("title: "), "{text:?}: {detail}");
                 }
                 Err(other) => panic!("{text:?}: {other}"),
             }
