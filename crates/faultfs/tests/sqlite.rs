@@ -84,8 +84,12 @@ fn run(synchronous: &str, spill: u8) -> Damage {
     for cycle in 0..CYCLES {
         disk.seed = cycle.unsigned_abs();
         let enough = usize::try_from(1 + cycle * 7 % 60).expect("small");
-        let worker = disk.start("worker_commits", &[("SYNCHRONOUS", synchronous)]);
-        let acknowledged = worker.kill_after(enough).last().copied().unwrap_or(0);
+        let mut acknowledged = 0;
+        // Every other time a second process goes on with what the first one wrote and perhaps never synced.
+        for _ in 0..=cycle % 2 {
+            let worker = disk.start("worker_commits", &[("SYNCHRONOUS", synchronous)]);
+            acknowledged = worker.kill_after(enough).last().copied().unwrap_or(0);
+        }
         disk.lose_power();
         let damage = examine(&disk, acknowledged);
         total.lost += damage.lost;

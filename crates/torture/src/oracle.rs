@@ -116,8 +116,14 @@ struct Membership {
 }
 
 impl Membership {
+    /// Whether a member may be shown it: the removal itself, too.
     fn covers(self, seq: u64) -> bool {
         self.start <= seq && self.end.is_none_or(|end| seq <= end)
+    }
+
+    /// Whether a member must be shown it: whoever is removed learns of it by the account log.
+    fn requires(self, seq: u64) -> bool {
+        self.start <= seq && self.end.is_none_or(|end| seq < end)
     }
 }
 
@@ -388,10 +394,9 @@ fn check_held(exhibit: &Exhibit, log: &[Event], broken: &mut Vec<Violation>) {
         if let Some(seq) = held.events.keys().find(|seq| !could_see(**seq)) {
             report(broken, Rule::Visibility, exhibit, format!("{user} was sent seq {seq}, no member then"));
         }
-        let member_now = parts.last().is_some_and(|part| part.end.is_none());
-        if !member_now {
-            continue;
-        }
+        // What is below can no longer be fetched by those who missed it.
+        let Some(Shown::Log { visible_from, .. }) = exhibit.shown.get(user) else { continue };
+        let required = |seq: u64| seq >= *visible_from && parts.iter().any(|part| part.requires(seq));
         let mine = apply_deletions(held.events.values().cloned());
         for (seq, event) in &fresh {
             match mine.get(seq) {
@@ -403,7 +408,7 @@ fn check_held(exhibit: &Exhibit, log: &[Event], broken: &mut Vec<Violation>) {
                         format!("{user} holds another event at seq {seq}"),
                     );
                 }
-                None if member_at(*seq) && !held.answered.contains(seq) => {
+                None if required(*seq) && !held.answered.contains(seq) => {
                     report(broken, Rule::LiveState, exhibit, format!("{user} never got seq {seq}"));
                 }
                 _ => {}

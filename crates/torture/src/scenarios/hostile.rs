@@ -119,7 +119,8 @@ impl Attack {
     }
 
     fn frame_text(&mut self) -> String {
-        let valid = json!({"op": "send", "id": 7, "conversation": self.conversation,
+        // Ids that no ping of ours has.
+        let valid = json!({"op": "send", "id": 4_000_000_007_u64, "conversation": self.conversation,
             "nonce": format!("h-{}", self.dice.hex(12)), "body": {"text": "hostile"}});
         match self.dice.between(0, 9) {
             0 => String::from_utf8_lossy(&self.dice.bytes(80)).into_owned(),
@@ -145,7 +146,7 @@ impl Attack {
                 full.chars().take(end).collect()
             }
             7 => valid.to_string().replace("hostile", "\\ud800 \\u0000 \\u202e"),
-            8 => json!({"op": "hello", "id": 2, "token": self.strange()}).to_string(),
+            8 => json!({"op": "hello", "id": 1, "token": self.strange()}).to_string(),
             _ => {
                 let mut frame = valid;
                 let fields = ["conversation", "nonce", "body", "id", "op"];
