@@ -137,8 +137,11 @@ impl Auth {
     /// # Errors
     /// [`Refusal::Unauthorized`], [`Refusal::Unavailable`].
     pub async fn confirm(&self, caller: Caller) -> Result<(), Refusal> {
+        if self.inner.deps.devices.is_active(caller.user, caller.device).await? {
+            return Ok(());
+        }
         self.forget(caller.device);
-        self.require_active(caller).await
+        Err(Refusal::Unauthorized)
     }
 
     /// Forgets what is cached of a device: to be called when a revocation comes over the bus.

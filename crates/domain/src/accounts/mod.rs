@@ -8,6 +8,12 @@
 //! knows its SHA-256 only. A ticket is good for opening one socket on this node. Passwords are hashed by Argon2id
 //! (RFC 9106), never faster for unknown users than for known ones.
 //!
+//! What a signed-out device held is worthless at once on the node that signed it out, and elsewhere when the signal
+//! arrives on the bus, at the latest some seconds after.
+//!
+//! To add another way to sign in (a passkey, an identity provider): prove who it is in a module of its own, then go
+//! the way that [`Auth::log_in`] goes from there. To add a field of a profile: its rule belongs to `rules`.
+//!
 //! This module knows no HTTP: cookies and headers belong to the gateway, and limits by address
 //! ([`crate::limits::RateLimits`]) are asked there, before anything is hashed here.
 

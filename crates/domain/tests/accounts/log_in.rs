@@ -25,6 +25,7 @@ async fn whatever_is_wrong_answers_alike_after_the_same_work() {
     world.sign_up("disabled").await;
     let disabled = world.auth.log_in(log_in("disabled", PASSWORD)).await.unwrap();
     world.memory.state.lock().users.get_mut(&caller(&disabled).user).unwrap().active = false;
+    let devices = world.memory.state.lock().devices.len();
     let long = "x".repeat(1_000_000);
     for (login, password) in [
         ("ada", "wrong password"),
@@ -44,6 +45,7 @@ async fn whatever_is_wrong_answers_alike_after_the_same_work() {
         assert_eq!(answer, Err(Refusal::Unauthorized), "{login:.20} {password:.20}");
         assert_eq!(world.auth.hashing().computed, before + 1, "{login:.20} {password:.20}");
     }
+    assert_eq!(world.memory.state.lock().devices.len(), devices, "nobody was signed in");
 }
 
 #[tokio::test]
