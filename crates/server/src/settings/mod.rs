@@ -1,0 +1,282 @@
+//! Settings: what an operator may choose, and where each choice came from.
+//!
+//! Four layers, each over the one before: defaults, a TOML file, the environment, flags. [`Settings`] is the typed
+//! result; its `Default` is the first layer and the only list of what exists; [`reference`] describes each
+//! setting for people, and a test holds the two and the operator guide together. To add a setting: a field here, a
+//! line in `reference.rs`, and `LOQUAT_UPDATE_DOCS=1 cargo test -p loquat-server settings`.
+
+mod address;
+mod check;
+mod layers;
+mod load;
+pub(crate) mod reference;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use loquat_domain::accounts::AuthConfig;
+use loquat_domain::fanout::OutboundLimits;
+use loquat_domain::lanes::LaneConfig;
+use loquat_gateway::{GatewayConfig, InvalidNetwork, Network};
+use loquat_proto::Limits;
+use loquat_store::Options;
+use serde::{Deserialize, Serialize};
+
+pub(crate) use address::OptionalAddress;
+pub(crate) use layers::{Flag, Sources};
+pub(crate) use load::{Loaded, SettingsError, load};
+
+/// Everything that can be set. Keys of the file and names of the environment follow the fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Where clients connect.
+    #[serde(deserialize_with = "address::required")]
+    pub(crate) listen: SocketAddr,
+    /// The folder of everything that lasts.
+    pub(crate) data: PathBuf,
+    /// How clients reach this service from outside; empty if they use the address they see.
+    pub(crate) public_url: String,
+    /// What people read as the name of this service.
+    pub(crate) server_name: String,
+    pub(crate) node: NodeSettings,
+    pub(crate) runtime: RuntimeSettings,
+    pub(crate) log: LogSettings,
+    pub(crate) metrics: MetricsSettings,
+    pub(crate) auth: AuthConfig,
+    pub(crate) limits: Limits,
+    pub(crate) lanes: LaneSettings,
+    pub(crate) sessions: SessionSettings,
+    pub(crate) gateway: GatewaySettings,
+    pub(crate) storage: StorageSettings,
+    pub(crate) bus: BusSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            data: PathBuf::from("./data"),
+            public_url: String::new(),
+            server_name: "Loquat".to_owned(),
+            node: NodeSettings::default(),
+            runtime: RuntimeSettings::default(),
+            log: LogSettings::default(),
+            metrics: MetricsSettings::default(),
+            auth: AuthConfig::default(),
+            limits: Limits::default(),
+            lanes: LaneSettings::default(),
+            sessions: SessionSettings::default(),
+            gateway: GatewaySettings::default(),
+            storage: StorageSettings::default(),
+            bus: BusSettings::default(),
+        }
+    }
+}
+
+/// This process among others.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct NodeSettings {
+    /// What clients are told they are connected to; empty for the name of the machine.
+    pub(crate) name: String,
+}
+
+impl NodeSettings {
+    /// The name, or the machine's.
+    pub(crate) fn resolved_name(&self) -> String {
+        if !self.name.is_empty() {
+            return self.name.clone();
+        }
+        let machine = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        match machine.trim() {
+            "" => "loquat".to_owned(),
+            name => name.to_owned(),
+        }
+    }
+}
+
+/// Threads.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct RuntimeSettings {
+    /// Worker threads; 0 for one a core.
+    pub(crate) threads: usize,
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+/// Logs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LogSettings {
+    pub(crate) format: LogFormat,
+    /// A level, or levels by module: `info,loquat_gateway=debug`.
+    pub(crate) level: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Human, level: "info".to_owned() }
+    }
+}
+
+/// The metrics listener.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct MetricsSettings {
+    /// Where `GET /metrics` is served, apart from clients.
+    pub(crate) listen: OptionalAddress,
+}
+
+impl Default for MetricsSettings {
+    fn default() -> Self {
+        Self { listen: OptionalAddress(Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)))) }
+    }
+}
+
+/// Lanes, the writers of conversations: [`LaneConfig`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct LaneSettings {
+    pub(crate) count: usize,
+    pub(crate) queue: usize,
+    pub(crate) waiting: usize,
+    pub(crate) batch: usize,
+    pub(crate) conversations: usize,
+}
+
+impl Default for LaneSettings {
+    fn default() -> Self {
+        let LaneConfig { lanes, queue, waiting, batch, conversations } = LaneConfig::default();
+        Self { count: lanes, queue, waiting, batch, conversations }
+    }
+}
+
+impl From<&LaneSettings> for LaneConfig {
+    fn from(settings: &LaneSettings) -> Self {
+        let LaneSettings { count, queue, waiting, batch, conversations } = *settings;
+        Self { lanes: count, queue, waiting, batch, conversations }
+    }
+}
+
+/// What one live connection may leave unread: [`OutboundLimits`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct SessionSettings {
+    pub(crate) outbound_bytes: usize,
+    pub(crate) outbound_frames: usize,
+}
+
+impl Default for SessionSettings {
+    fn default() -> Self {
+        let OutboundLimits { bytes, frames } = OutboundLimits::default();
+        Self { outbound_bytes: bytes, outbound_frames: frames }
+    }
+}
+
+impl From<&SessionSettings> for OutboundLimits {
+    fn from(settings: &SessionSettings) -> Self {
+        Self { bytes: settings.outbound_bytes, frames: settings.outbound_frames }
+    }
+}
+
+/// How clients are served: [`GatewayConfig`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct GatewaySettings {
+    pub(crate) allowed_origins: Vec<String>,
+    /// Networks in CIDR notation.
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) tls: bool,
+    pub(crate) grace_seconds: u64,
+    pub(crate) drain_seconds: u64,
+}
+
+impl Default for GatewaySettings {
+    fn default() -> Self {
+        let config = GatewayConfig::default();
+        Self {
+            allowed_origins: config.allowed_origins,
+            trusted_proxies: config.trusted_proxies.iter().map(ToString::to_string).collect(),
+            tls: config.tls,
+            grace_seconds: config.grace.as_secs(),
+            drain_seconds: config.drain_spread_ms / 1_000,
+        }
+    }
+}
+
+impl GatewaySettings {
+    /// The same in the gateway's types.
+    pub(crate) fn config(&self) -> Result<GatewayConfig, InvalidNetwork> {
+        Ok(GatewayConfig {
+            allowed_origins: self.allowed_origins.clone(),
+            trusted_proxies: self.networks()?,
+            tls: self.tls,
+            grace: Duration::from_secs(self.grace_seconds),
+            drain_spread_ms: self.drain_seconds * 1_000,
+        })
+    }
+
+    fn networks(&self) -> Result<Vec<Network>, InvalidNetwork> {
+        self.trusted_proxies.iter().map(|text| text.parse()).collect()
+    }
+}
+
+/// Storage: [`Options`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct StorageSettings {
+    /// Which storage: `embedded` is the only one yet.
+    pub(crate) url: String,
+    pub(crate) readers: usize,
+    pub(crate) writer_queue: usize,
+    pub(crate) reader_queue: usize,
+    pub(crate) writer_cache_kib: u32,
+    pub(crate) reader_cache_kib: u32,
+    pub(crate) checkpoint_pages: u32,
+    /// 0: as the disk allows.
+    pub(crate) max_pages: u32,
+}
+
+impl Default for StorageSettings {
+    fn default() -> Self {
+        let options = Options::default();
+        Self {
+            url: EMBEDDED.to_owned(),
+            readers: options.readers,
+            writer_queue: options.writer_queue,
+            reader_queue: options.reader_queue,
+            writer_cache_kib: options.writer_cache_kib,
+            reader_cache_kib: options.reader_cache_kib,
+            checkpoint_pages: options.checkpoint_pages,
+            max_pages: options.max_pages.unwrap_or(0),
+        }
+    }
+}
+
+/// The bus between nodes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct BusSettings {
+    /// Which bus: `embedded` is the only one yet.
+    pub(crate) url: String,
+}
+
+impl Default for BusSettings {
+    fn default() -> Self {
+        Self { url: EMBEDDED.to_owned() }
+    }
+}
+
+/// The storage and the bus inside this process.
+pub(crate) const EMBEDDED: &str = "embedded";
