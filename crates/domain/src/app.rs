@@ -5,21 +5,21 @@ use std::sync::Arc;
 use loquat_proto::Limits;
 use tokio::task::JoinHandle;
 
+use crate::Refusal;
 use crate::accounts::{Auth, AuthConfig, AuthDeps, AuthError, Idempotency, Profiles, ProfilesDeps};
-use crate::conversations::{ConversationDeparture, ConversationDeps, ConversationService};
+use crate::conversations::{ConversationDeps, ConversationMemberships, ConversationService};
 use crate::fanout::{Announcer, OutboundLimits, Registry};
 use crate::lanes::{LaneConfig, LaneDeps, Lanes};
 use crate::limits::RateLimits;
 use crate::messages::{MessageDeps, MessageService};
 use crate::metrics::Metrics;
 use crate::ports::{
-    AccountLog, Accounts, Bus, Clock, Conversations, Devices, EventLog, Presences, Random, Receiver, Signal, Timeline,
-    Topic,
+    AccountLog, Accounts, Bus, Clock, Conversations, Devices, EventLog, Presences, Random, Receiver, Signal,
+    Timeline, Topic,
 };
 use crate::presence::{PresenceDeps, PresenceService};
 use crate::receipts::{CursorBook, ReceiptService};
 use crate::sync::{FanoutGate, SyncDeps, SyncService, Watermark};
-use crate::Refusal;
 
 /// The settings of the domain.
 #[derive(Debug, Clone, Default)]
@@ -174,14 +174,15 @@ impl App {
             limits: limits.clone(),
         })
         .await?;
-        let departure = ConversationDeparture::new(storage.conversations.clone(), messages.clone());
+        let memberships =
+            ConversationMemberships::new(storage.conversations.clone(), messages.clone(), lanes.clone());
         let accounts = Profiles::new(ProfilesDeps {
             accounts: storage.accounts.clone(),
             devices: storage.devices.clone(),
             announcer: announcer.clone(),
             clock: clock.clone(),
             auth: auth.clone(),
-            departure: Arc::new(departure),
+            memberships: Arc::new(memberships),
         });
         let conversations = ConversationService::new(ConversationDeps {
             conversations: storage.conversations.clone(),
@@ -331,6 +332,9 @@ impl App {
 
 impl Receiver for Parts {
     fn receive(&self, topic: Topic, signal: &Signal) {
+        if let Signal::Revoke { devices } = signal {
+            devices.iter().for_each(|device| self.auth.forget(*device));
+        }
         match topic {
             Topic::User(user) => self.registry.receive(user, signal),
             Topic::Presence(user) => self.presence.receive(user, signal),

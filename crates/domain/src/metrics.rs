@@ -44,9 +44,21 @@ impl Default for Metrics {
 impl Metrics {
     /// Adds the metrics to a registry.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("loquat_events_appended", "Events appended to conversation logs", self.events.clone());
-        registry.register("loquat_append_conflicts", "Appends decided again after a conflict", self.conflicts.clone());
-        registry.register("loquat_append_batch_events", "Events in one append of a lane", self.batches.clone());
+        registry.register(
+            "loquat_events_appended",
+            "Events appended to conversation logs",
+            self.events.clone(),
+        );
+        registry.register(
+            "loquat_append_conflicts",
+            "Appends decided again after a conflict",
+            self.conflicts.clone(),
+        );
+        registry.register(
+            "loquat_append_batch_events",
+            "Events in one append of a lane",
+            self.batches.clone(),
+        );
         registry.register("loquat_mutations_refused", "Mutations refused by a lane", self.refusals.clone());
     }
 

@@ -9,7 +9,7 @@ use crate::ports::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Refusal {
     /// No valid credentials.
-    #[error("sign in first")]
+    #[error("the credentials are missing or not valid")]
     Unauthorized,
     /// The access token has expired.
     #[error("the access token has expired; refresh it")]
@@ -101,7 +101,9 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Self::RateLimited { retry_after_ms } | Self::Unavailable { retry_after_ms, .. } => Some(*retry_after_ms),
+            Self::RateLimited { retry_after_ms } | Self::Unavailable { retry_after_ms, .. } => {
+                Some(*retry_after_ms)
+            }
             _ => None,
         }
     }

@@ -32,4 +32,4 @@ mod tickets;
 pub use auth::{Auth, AuthDeps, AuthError, HashingStats, PasswordHash, SignedIn, TICKET_SECONDS};
 pub use config::{Argon2Config, AuthConfig};
 pub use idempotency::{Attempt, Begun, Idempotency, request_hash};
-pub use profiles::{Departure, Profiles, ProfilesDeps, SEARCH_LIMIT};
+pub use profiles::{Memberships, Profiles, ProfilesDeps, SEARCH_LIMIT};

@@ -16,14 +16,17 @@ use crate::{Caller, Refusal};
 /// Profiles that a page of a search holds at most.
 pub const SEARCH_LIMIT: usize = 200;
 
-/// How a user leaves every conversation before the account is erased.
+/// What changes of an account mean for its conversations.
 #[async_trait]
-pub trait Departure: Send + Sync {
+pub trait Memberships: Send + Sync {
     /// Ends all memberships of the user by events, handing ownership over where needed. Safe to repeat.
     ///
     /// # Errors
     /// Some memberships may remain; the account is not erased then.
     async fn leave_all(&self, user: UserId) -> Result<(), Refusal>;
+
+    /// From now on others see how far the user has read, or not.
+    async fn show_reads(&self, user: UserId, shown: bool);
 }
 
 /// What [`Profiles`] rests on.
@@ -39,8 +42,8 @@ pub struct ProfilesDeps {
     pub clock: Arc<dyn Clock>,
     /// Checks passwords and signs devices out.
     pub auth: Auth,
-    /// Ends memberships before an account is erased.
-    pub departure: Arc<dyn Departure>,
+    /// What changes of an account mean for its conversations.
+    pub memberships: Arc<dyn Memberships>,
 }
 
 /// Profiles and devices. A cheap handle: clones share everything.
@@ -72,8 +75,12 @@ impl Profiles {
     pub async fn update(&self, caller: Caller, change: UpdateProfile) -> Result<OwnProfile, Refusal> {
         let fields = rules::update(change)?;
         if fields != UpdateProfile::default() {
+            let shows_reads = fields.privacy.as_ref().map(|privacy| privacy.read_receipts);
             let change = ProfileChange { fields, ts: self.deps.clock.now() };
             let entries = self.deps.accounts.update(caller.user, change).await?;
+            if let Some(shown) = shows_reads {
+                self.deps.memberships.show_reads(caller.user, shown).await;
+            }
             self.deps.announcer.announce(entries);
         }
         self.me(caller).await
@@ -85,7 +92,7 @@ impl Profiles {
     /// [`Refusal::Forbidden`] if the password is wrong, [`Refusal::Unavailable`] (safe to repeat).
     pub async fn delete(&self, caller: Caller, password: Secret) -> Result<(), Refusal> {
         self.deps.auth.check_password(caller, &password).await?;
-        self.deps.departure.leave_all(caller.user).await?;
+        self.deps.memberships.leave_all(caller.user).await?;
         let devices = self.deps.devices.devices(caller.user).await?;
         self.deps.accounts.delete(caller.user, self.deps.clock.now()).await?;
         let devices = devices.into_iter().map(|device| device.id).collect();

@@ -62,7 +62,8 @@ impl Plan {
         let members: Vec<NewMember> = std::iter::once(creator).chain(others).collect();
         let events = if direct { Vec::new() } else { self.first_events(caller, &members, ts) };
         let told = json!({ "conversation": id, "by": caller.user });
-        let account = members.iter().map(|member| (member.user, AccountEventKind::ConversationJoined, told.clone()));
+        let account =
+            members.iter().map(|member| (member.user, AccountEventKind::ConversationJoined, told.clone()));
         let account = account.collect();
         let conversation = NewConversation {
             id,

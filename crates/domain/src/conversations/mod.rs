@@ -2,20 +2,23 @@
 //! [`crate::messages`].
 
 mod create;
-mod departure;
+mod memberships;
 mod service;
 
 use loquat_proto::{ConversationKind, Permissions, Role};
 
-pub use departure::ConversationDeparture;
+pub use memberships::ConversationMemberships;
 pub use service::{ConversationDeps, ConversationService, Created};
 
 /// The permissions that a new conversation begins with.
 pub(crate) const fn default_permissions(kind: ConversationKind) -> Permissions {
     match kind {
-        ConversationKind::Direct => {
-            Permissions { post: Role::Member, invite: Role::Owner, edit_info: Role::Member, pin: Role::Member }
-        }
+        ConversationKind::Direct => Permissions {
+            post: Role::Member,
+            invite: Role::Owner,
+            edit_info: Role::Member,
+            pin: Role::Member,
+        },
         ConversationKind::Group => {
             Permissions { post: Role::Member, invite: Role::Admin, edit_info: Role::Admin, pin: Role::Admin }
         }

@@ -197,7 +197,8 @@ impl ConversationService {
         if change != UpdatePreferences::default() {
             let now = self.deps.clock.now();
             let pass = self.deps.gate.enter().await;
-            let written = self.deps.conversations.set_preferences(caller.user, conversation, change, now).await?;
+            let written =
+                self.deps.conversations.set_preferences(caller.user, conversation, change, now).await?;
             self.deps.announcer.announce([written.ok_or(Refusal::NotFound)?]);
             drop(pass);
         }

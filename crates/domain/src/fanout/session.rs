@@ -117,7 +117,9 @@ impl Session {
     pub(crate) fn token(&self, (epoch, fanned_out): (u64, u64)) -> SyncToken {
         let account = self.account.lock().pos;
         match self.base.get() {
-            Some(base) if base.epoch == epoch => SyncToken { pos: base.pos.max(fanned_out), account, ..*base },
+            Some(base) if base.epoch == epoch => {
+                SyncToken { pos: base.pos.max(fanned_out), account, ..*base }
+            }
             Some(base) => SyncToken { account, ..*base },
             // Not released yet: nothing was sent.
             None => SyncToken { epoch, pos: 0, account: 0 },

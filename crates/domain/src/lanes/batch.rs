@@ -68,14 +68,14 @@ impl Lane {
         let slow_mode = slot.state.as_ref().is_some_and(|state| state.settings.slow_mode_ms > 0);
         // In slow mode each send must see when the last one was.
         let run = slot.take_run(if slow_mode { 1 } else { MAX_RUN });
-        if let [pending] = run.as_slice() {
-            if let Some(question) = decide::question(&pending.act, pending.ticket.nonce.as_ref()) {
-                let user = pending.ticket.caller.user;
-                slot.queue.extend(run);
-                slot.queue.rotate_right(1);
-                self.ask(conversation, user, question);
-                return None;
-            }
+        if let [pending] = run.as_slice()
+            && let Some(question) = decide::question(&pending.act, pending.ticket.nonce.as_ref())
+        {
+            let user = pending.ticket.caller.user;
+            slot.queue.extend(run);
+            slot.queue.rotate_right(1);
+            self.ask(conversation, user, question);
+            return None;
         }
         self.decide_all(conversation, run, Facts::default(), now)
     }
@@ -116,10 +116,8 @@ impl Lane {
         let mut outcomes = Vec::new();
         for pending in run {
             let scene = Scene { state, caller: pending.ticket.caller, now, limits: &self.deps.limits };
-            let decision = pending
-                .ticket
-                .check_order(now)
-                .and_then(|()| decide::decide(scene, &pending.act, facts));
+            let decision =
+                pending.ticket.check_order(now).and_then(|()| decide::decide(scene, &pending.act, facts));
             match decision {
                 Ok(Decision::Append(mut events)) => {
                     name_events(&mut events, &pending);
@@ -127,7 +125,8 @@ impl Lane {
                     decided.push(Decided { pending, events });
                 }
                 Ok(Decision::Unchanged(placement)) => {
-                    let (seq, ts) = placement.map_or((state.head, now), |placement| (placement.seq, placement.ts));
+                    let (seq, ts) =
+                        placement.map_or((state.head, now), |placement| (placement.seq, placement.ts));
                     outcomes.push((pending, Ok(Appended { conversation, seq, ts })));
                 }
                 Err(refusal) => {

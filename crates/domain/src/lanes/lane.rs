@@ -179,7 +179,9 @@ impl Lane {
         }
         slot.phase = Phase::Reading;
         let conversations = self.deps.conversations.clone();
-        self.pending.push(Box::pin(async move { Done::Loaded(conversation, conversations.load(conversation).await) }));
+        self.pending.push(Box::pin(async move {
+            Done::Loaded(conversation, conversations.load(conversation).await)
+        }));
     }
 
     pub(super) fn ask(&mut self, conversation: ConversationId, user: UserId, question: Question) {
@@ -199,7 +201,11 @@ impl Lane {
         }
     }
 
-    fn loaded(&mut self, conversation: ConversationId, outcome: Result<Option<ConversationFacts>, StoreError>) {
+    fn loaded(
+        &mut self,
+        conversation: ConversationId,
+        outcome: Result<Option<ConversationFacts>, StoreError>,
+    ) {
         let book = self.deps.book.clone();
         let slot = self.slot(conversation);
         slot.phase = Phase::Idle;
@@ -248,7 +254,12 @@ impl Lane {
         self.slots.retain(|_, slot| slot.used >= oldest_kept || !slot.is_disposable());
     }
 
-    fn delete(&mut self, caller: Caller, conversation: ConversationId, done: oneshot::Sender<Result<(), Refusal>>) {
+    fn delete(
+        &mut self,
+        caller: Caller,
+        conversation: ConversationId,
+        done: oneshot::Sender<Result<(), Refusal>>,
+    ) {
         let conversations = self.deps.conversations.clone();
         let now = self.deps.clock.now();
         self.pending.push(Box::pin(async move {

@@ -118,10 +118,10 @@ impl Lanes {
     ) {
         let reply = ReceiptReply::Session { session: session.clone(), re };
         let command = ReceiptCommand { conversation, caller: session.caller(), receipts, reply };
-        if let Err(error) = self.inbox(conversation).try_send(Command::Receipt(command)) {
-            if let Command::Receipt(command) = error.into_inner() {
-                command.reply.refuse(&Refusal::busy("too many receipts wait"));
-            }
+        if let Err(error) = self.inbox(conversation).try_send(Command::Receipt(command))
+            && let Command::Receipt(command) = error.into_inner()
+        {
+            command.reply.refuse(&Refusal::busy("too many receipts wait"));
         }
     }
 

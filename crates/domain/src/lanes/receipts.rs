@@ -17,7 +17,9 @@ impl Lane {
         let Some(slot) = self.slots.get_mut(&conversation) else { return };
         let Some(state) = &mut slot.state else { return reply.refuse(&Refusal::NotFound) };
         let head = state.head;
-        let Some(member) = state.members.get_mut(&caller.user) else { return reply.refuse(&Refusal::NotFound) };
+        let Some(member) = state.members.get_mut(&caller.user) else {
+            return reply.refuse(&Refusal::NotFound);
+        };
         // Nobody has what is not there yet: a cursor past the head is a forged one, or a client's error.
         let read = receipts.read.unwrap_or(0).min(head);
         let delivered = receipts.delivered.unwrap_or(0).min(head).max(read);
@@ -58,8 +60,14 @@ impl Lane {
     }
 
     /// Tells the other members that the caller writes, or stopped. The state is loaded.
-    pub(super) fn tell_typing(&self, caller: Caller, conversation: ConversationId, on: bool) -> Result<(), Refusal> {
-        let state = self.slots.get(&conversation).and_then(|slot| slot.state.as_ref()).ok_or(Refusal::NotFound)?;
+    pub(super) fn tell_typing(
+        &self,
+        caller: Caller,
+        conversation: ConversationId,
+        on: bool,
+    ) -> Result<(), Refusal> {
+        let state =
+            self.slots.get(&conversation).and_then(|slot| slot.state.as_ref()).ok_or(Refusal::NotFound)?;
         let permissions = &state.settings.permissions;
         state.require(caller.user, permissions.post, "your role may not write here")?;
         if state.blocked {

@@ -54,6 +54,9 @@ impl Slot {
 
     /// Whether nothing would be lost if it were forgotten.
     pub fn is_disposable(&self) -> bool {
-        self.phase == Phase::Idle && self.queue.is_empty() && self.parked.is_empty() && self.gathered.is_empty()
+        self.phase == Phase::Idle
+            && self.queue.is_empty()
+            && self.parked.is_empty()
+            && self.gathered.is_empty()
     }
 }

@@ -1,7 +1,9 @@
 //! What a lane knows of a conversation: built from the store, moved on by its own appends.
 
 use loquat_proto::event::SettingsBody;
-use loquat_proto::{ConversationId, ConversationKind, History, Permissions, Retention, Role, Seq, Timestamp, UserId};
+use loquat_proto::{
+    ConversationId, ConversationKind, History, Permissions, Retention, Role, Seq, Timestamp, UserId,
+};
 use rustc_hash::FxHashMap;
 
 use crate::Refusal;
@@ -48,8 +50,10 @@ pub(super) struct MemberState {
 impl ConversationState {
     /// The state as stored, with cursors that wait to be saved on top.
     pub fn new(facts: ConversationFacts, book: &CursorBook) -> Self {
-        let SettingsBody { title, description, avatar, retention, permissions, slow_mode_ms } = facts.settings;
-        let members = facts.members.into_iter().map(|member| (member.user, MemberState::new(member))).collect();
+        let SettingsBody { title, description, avatar, retention, permissions, slow_mode_ms } =
+            facts.settings;
+        let members =
+            facts.members.into_iter().map(|member| (member.user, MemberState::new(member))).collect();
         let mut state = Self {
             id: facts.id,
             kind: facts.kind,
@@ -61,7 +65,8 @@ impl ConversationState {
                 description: description.unwrap_or_default(),
                 avatar: avatar.flatten(),
                 retention: retention.unwrap_or_default(),
-                permissions: permissions.unwrap_or_else(|| crate::conversations::default_permissions(facts.kind)),
+                permissions: permissions
+                    .unwrap_or_else(|| crate::conversations::default_permissions(facts.kind)),
                 slow_mode_ms: slow_mode_ms.unwrap_or(0),
             },
             blocked: facts.blocked,
@@ -82,7 +87,12 @@ impl ConversationState {
     }
 
     /// Whether this user is a member with at least this role.
-    pub fn require(&self, user: UserId, least: Role, otherwise: &'static str) -> Result<&MemberState, Refusal> {
+    pub fn require(
+        &self,
+        user: UserId,
+        least: Role,
+        otherwise: &'static str,
+    ) -> Result<&MemberState, Refusal> {
         let member = self.member(user)?;
         if member.role >= least { Ok(member) } else { Err(Refusal::Forbidden(otherwise)) }
     }
@@ -147,7 +157,8 @@ impl MemberState {
 
 impl Settings {
     fn apply(&mut self, changed: &SettingsBody) {
-        let SettingsBody { title, description, avatar, retention, permissions, slow_mode_ms } = changed.clone();
+        let SettingsBody { title, description, avatar, retention, permissions, slow_mode_ms } =
+            changed.clone();
         if let Some(title) = title {
             self.title = title;
         }

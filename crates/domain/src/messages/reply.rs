@@ -68,7 +68,12 @@ impl Ticket {
                 }
                 if let Some(re) = re {
                     failpoint::pass("before_ack");
-                    session.push(frame::answer_appended(re, appended.conversation, appended.seq, appended.ts));
+                    session.push(frame::answer_appended(
+                        re,
+                        appended.conversation,
+                        appended.seq,
+                        appended.ts,
+                    ));
                     failpoint::pass("after_ack");
                 }
             }

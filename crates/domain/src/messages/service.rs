@@ -101,7 +101,12 @@ impl MessageService {
         ticket.hold_order(&refusal, now);
         match ticket.nonce.clone() {
             None => ticket.refuse(refusal, now),
-            Some(nonce) => drop(tokio::spawn(refuse_unless_replayed(self.deps.log.clone(), ticket, nonce, (refusal, now)))),
+            Some(nonce) => drop(tokio::spawn(refuse_unless_replayed(
+                self.deps.log.clone(),
+                ticket,
+                nonce,
+                (refusal, now),
+            ))),
         }
     }
 
@@ -148,7 +153,12 @@ impl MessageService {
     ///
     /// # Errors
     /// [`Refusal::NotFound`] where the caller sees none there.
-    pub async fn one(&self, caller: Caller, conversation: ConversationId, seq: Seq) -> Result<Message, Refusal> {
+    pub async fn one(
+        &self,
+        caller: Caller,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<Message, Refusal> {
         self.deps.timeline.message(caller.user, conversation, seq).await?.ok_or(Refusal::NotFound)
     }
 }

@@ -87,10 +87,10 @@ pub(crate) fn check_settings(settings: &mut SettingsBody, limits: &Limits) -> Re
     if let Some(description) = &mut settings.description {
         *description = text::prose("description", description, MAX_DESCRIPTION_CHARS)?;
     }
-    if let Some(Some(avatar)) = &settings.avatar {
-        if avatar.len() > MAX_AVATAR_BYTES || avatar.contains(char::is_control) {
-            return Err(Refusal::invalid("avatar: at most 512 bytes without control characters"));
-        }
+    if let Some(Some(avatar)) = &settings.avatar
+        && (avatar.len() > MAX_AVATAR_BYTES || avatar.contains(char::is_control))
+    {
+        return Err(Refusal::invalid("avatar: at most 512 bytes without control characters"));
     }
     if let Some(retention) = settings.retention {
         check_retention(retention)?;

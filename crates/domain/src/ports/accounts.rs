@@ -114,7 +114,12 @@ pub trait Accounts: Send + Sync {
 
     /// Users whose username or display name begins with this (case-insensitive), or whose whole e-mail address or
     /// phone number it is, as each one's `find_by` allows; by username; never deleted ones.
-    async fn search(&self, query: &str, after: Option<&str>, limit: usize) -> Result<Page<Profile>, StoreError>;
+    async fn search(
+        &self,
+        query: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Profile>, StoreError>;
 
     /// Changes a profile and tells the account log (`profile` or `settings`).
     async fn update(&self, user: UserId, change: ProfileChange) -> Result<Vec<AccountEntry>, StoreError>;
@@ -124,7 +129,11 @@ pub trait Accounts: Send + Sync {
     async fn delete(&self, user: UserId, ts: Timestamp) -> Result<(), StoreError>;
 
     /// What this creation answered the first time, if it was within the last 24 hours.
-    async fn recall(&self, key: &IdempotencyKey, now: Timestamp) -> Result<Option<RememberedAnswer>, StoreError>;
+    async fn recall(
+        &self,
+        key: &IdempotencyKey,
+        now: Timestamp,
+    ) -> Result<Option<RememberedAnswer>, StoreError>;
 
     /// Remembers what a creation answered; the first one wins. Entries older than 24 hours are forgotten.
     async fn remember(&self, key: IdempotencyKey, answer: RememberedAnswer) -> Result<(), StoreError>;

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use loquat_proto::conversation::Cursor;
 use loquat_proto::event::SettingsBody;
 use loquat_proto::{
-    AccountEventKind, Conversation, ConversationId, ConversationKind, DeviceId, History, Member, Permissions, Retention,
-    Role, Seq, Timestamp, UserId,
+    AccountEventKind, Conversation, ConversationId, ConversationKind, DeviceId, History, Member, Permissions,
+    Retention, Role, Seq, Timestamp, UserId,
 };
 
 use super::{AccountEntry, NewEvent, StoreError};

@@ -108,7 +108,12 @@ impl std::fmt::Debug for SigningKey {
 #[async_trait]
 pub trait Devices: Send + Sync {
     /// Signs a device in, unless the user has `limit` of them.
-    async fn sign_in(&self, user: UserId, device: NewDevice, limit: usize) -> Result<SignInOutcome, StoreError>;
+    async fn sign_in(
+        &self,
+        user: UserId,
+        device: NewDevice,
+        limit: usize,
+    ) -> Result<SignInOutcome, StoreError>;
 
     /// A user's devices, newest first; `current` is false in all of them.
     async fn devices(&self, user: UserId) -> Result<Vec<Device>, StoreError>;

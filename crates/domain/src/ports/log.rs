@@ -2,7 +2,9 @@
 
 use async_trait::async_trait;
 use loquat_proto::event::{EventBody, SettingsBody};
-use loquat_proto::{AccountEventKind, ConversationId, DeviceId, EventKind, Nonce, Role, Seq, Timestamp, UserId};
+use loquat_proto::{
+    AccountEventKind, ConversationId, DeviceId, EventKind, Nonce, Role, Seq, Timestamp, UserId,
+};
 
 use super::{AccountEntry, StoreError};
 
@@ -200,7 +202,8 @@ pub trait EventLog: Send + Sync {
     ) -> Result<Option<Placement>, StoreError>;
 
     /// What a mutation needs to know of the event at `seq`; `None` if there is none.
-    async fn target(&self, conversation: ConversationId, seq: Seq) -> Result<Option<TargetFacts>, StoreError>;
+    async fn target(&self, conversation: ConversationId, seq: Seq)
+    -> Result<Option<TargetFacts>, StoreError>;
 
     /// The reaction event by which this user's emoji stands on the target; `None` if it does not.
     async fn reaction(

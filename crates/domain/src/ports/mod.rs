@@ -17,14 +17,14 @@ mod log;
 mod timeline;
 
 pub use accounts::{
-    AccountEntry, AccountLog, Accounts, Credentials, IdempotencyKey, NewUser, ProfileChange, RememberedAnswer,
-    SignUpOutcome, UserRecord,
+    AccountEntry, AccountLog, Accounts, Credentials, IdempotencyKey, NewUser, ProfileChange,
+    RememberedAnswer, SignUpOutcome, UserRecord,
 };
 pub use bus::{Bus, Receiver, Signal, Topic};
 pub use clock::{Clock, Random};
 pub use conversations::{
-    ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts, NewConversation, NewMember,
-    SyncPosition, ViewQuery, ViewSlice,
+    ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts, NewConversation,
+    NewMember, SyncPosition, ViewQuery, ViewSlice,
 };
 pub use devices::{
     Devices, NewDevice, RefreshOutcome, RefreshRotation, RefreshToken, SignInOutcome, SigningKey,

@@ -128,7 +128,12 @@ impl PresenceService {
         }
     }
 
-    fn unwatch(&self, watchers: &mut FxHashMap<UserId, Vec<Arc<Session>>>, user: UserId, session: &Arc<Session>) {
+    fn unwatch(
+        &self,
+        watchers: &mut FxHashMap<UserId, Vec<Arc<Session>>>,
+        user: UserId,
+        session: &Arc<Session>,
+    ) {
         let Some(sessions) = watchers.get_mut(&user) else { return };
         if let Some(index) = sessions.iter().position(|other| Arc::ptr_eq(other, session)) {
             sessions.swap_remove(index);

@@ -59,7 +59,12 @@ impl Table {
         transition
     }
 
-    pub fn set_status(&mut self, user: UserId, session: SessionId, state: PresenceState) -> Option<Transition> {
+    pub fn set_status(
+        &mut self,
+        user: UserId,
+        session: SessionId,
+        state: PresenceState,
+    ) -> Option<Transition> {
         self.change(user, |entry| {
             if let Some(found) = entry.sessions.iter_mut().find(|(other, ..)| *other == session) {
                 found.2 = state;

@@ -50,7 +50,12 @@ impl CursorBook {
     /// An empty book over this directory.
     #[must_use]
     pub fn new(conversations: Arc<dyn Conversations>) -> Self {
-        Self { conversations, staged: Mutex::default(), saving: tokio::sync::Mutex::new(()), full: Notify::new() }
+        Self {
+            conversations,
+            staged: Mutex::default(),
+            saving: tokio::sync::Mutex::new(()),
+            full: Notify::new(),
+        }
     }
 
     /// Notes a move, already checked against the conversation's state.
@@ -129,5 +134,8 @@ fn flatten(moves: &Moves) -> Vec<CursorMove> {
         let Moved { user, device, delivered, read } = *moved;
         CursorMove { conversation, user, device, delivered, read }
     };
-    moves.iter().flat_map(|(conversation, moved)| moved.iter().map(move |moved| one(*conversation, moved))).collect()
+    moves
+        .iter()
+        .flat_map(|(conversation, moved)| moved.iter().map(move |moved| one(*conversation, moved)))
+        .collect()
 }

@@ -56,7 +56,12 @@ impl ReceiptService {
     ///
     /// # Errors
     /// [`Refusal::NotFound`] for who is no member, [`Refusal::Forbidden`] for who may not write.
-    pub async fn typing_checked(&self, caller: Caller, conversation: ConversationId, on: bool) -> Result<(), Refusal> {
+    pub async fn typing_checked(
+        &self,
+        caller: Caller,
+        conversation: ConversationId,
+        on: bool,
+    ) -> Result<(), Refusal> {
         self.lanes.typing_and_wait(caller, conversation, on).await
     }
 }

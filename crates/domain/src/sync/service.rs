@@ -69,7 +69,12 @@ impl SyncService {
     ///
     /// # Errors
     /// Storage did not answer; the session is not released.
-    pub async fn ready(&self, session: &Arc<Session>, re: FrameId, since: Option<&str>) -> Result<(), Refusal> {
+    pub async fn ready(
+        &self,
+        session: &Arc<Session>,
+        re: FrameId,
+        since: Option<&str>,
+    ) -> Result<(), Refusal> {
         let caller = session.caller();
         let Missed { token, changed, more, account, reset } = self.missed(caller.user, since).await?;
         let ready = Ready {
@@ -106,7 +111,8 @@ impl SyncService {
     ) -> Result<SyncAnswer, Refusal> {
         let listener = Listener::new(self.deps.registry.clone(), caller)?;
         let missed = self.missed(caller.user, since.as_deref()).await?;
-        let is_news = missed.reset || since.is_none() || !missed.changed.is_empty() || !missed.account.is_empty();
+        let is_news =
+            missed.reset || since.is_none() || !missed.changed.is_empty() || !missed.account.is_empty();
         if is_news || timeout.is_zero() {
             return self.answer(caller, missed).await;
         }
@@ -119,7 +125,8 @@ impl SyncService {
     async fn missed(&self, user: UserId, since: Option<&str>) -> Result<Missed, Refusal> {
         self.deps.book.settle().await?;
         let now = self.deps.conversations.position(user).await?;
-        let given = since.map(|since| since.parse::<SyncToken>().ok().filter(|token| token.is_honoured_by(&now)));
+        let given =
+            since.map(|since| since.parse::<SyncToken>().ok().filter(|token| token.is_honoured_by(&now)));
         let mut reset = given == Some(None);
         let token = given.flatten();
         let query = match token {
@@ -151,7 +158,10 @@ impl SyncService {
         }
         let receipts = changed
             .iter()
-            .map(|conversation| ReceiptUpdate { conversation: conversation.id, items: conversation.cursors.clone() })
+            .map(|conversation| ReceiptUpdate {
+                conversation: conversation.id,
+                items: conversation.cursors.clone(),
+            })
             .collect();
         Ok(SyncAnswer { since: token.to_string(), changed, events, receipts, account, more, reset })
     }

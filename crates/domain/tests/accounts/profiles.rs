@@ -116,15 +116,15 @@ async fn an_account_ends_whole() {
 
     let wrong = world.profiles.delete(caller(&ada), secret("wrong password")).await;
     assert_eq!(wrong, Err(Refusal::Forbidden("the password is wrong")));
-    world.departure.stuck.store(true, Ordering::Relaxed);
+    world.memberships.stuck.store(true, Ordering::Relaxed);
     let stuck = world.profiles.delete(caller(&ada), secret(PASSWORD)).await;
     assert_eq!(stuck, Err(Refusal::busy("lanes")), "erased only after every conversation was left");
     assert!(world.auth.verify(access(&ada)).await.is_ok());
     assert!(world.published(user).is_empty());
 
-    world.departure.stuck.store(false, Ordering::Relaxed);
+    world.memberships.stuck.store(false, Ordering::Relaxed);
     world.profiles.delete(caller(&ada), secret(PASSWORD)).await.unwrap();
-    assert_eq!(*world.departure.left.lock(), [user]);
+    assert_eq!(*world.memberships.left.lock(), [user]);
     let devices = [ada.session.device.id, other.session.device.id];
     assert_eq!(world.published(user), [revoked(&devices)]);
     for signed_in in [&ada, &other] {
@@ -132,4 +132,17 @@ async fn an_account_ends_whole() {
     }
     let bob = caller(&world.sign_up("bob").await);
     assert!(world.profiles.profile(bob, user).await.unwrap().deleted);
+}
+
+#[tokio::test]
+async fn hiding_how_far_one_reads_is_told_to_the_conversations() {
+    let world = World::new().await;
+    let mira = caller(&world.sign_up("mira").await);
+    for (privacy, told) in
+        [(Privacy { read_receipts: false, ..Privacy::default() }, false), (Privacy::default(), true)]
+    {
+        let change = UpdateProfile { privacy: Some(privacy), ..UpdateProfile::default() };
+        world.profiles.update(mira, change).await.unwrap();
+        assert_eq!(world.memberships.shown.lock().last(), Some(&(mira.user, told)));
+    }
 }

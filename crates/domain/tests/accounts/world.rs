@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use loquat_domain::accounts::{
-    Argon2Config, Auth, AuthConfig, AuthDeps, Departure, Profiles, ProfilesDeps, SignedIn,
+    Argon2Config, Auth, AuthConfig, AuthDeps, Memberships, Profiles, ProfilesDeps, SignedIn,
 };
 use loquat_domain::fanout::Announcer;
 use loquat_domain::ports::{Bus, Clock, Random, Signal, StoreError, Topic};
@@ -66,19 +66,24 @@ impl Bus for TestBus {
 
 /// Leaving every conversation, which can be made to fail.
 #[derive(Default)]
-pub(crate) struct TestDeparture {
+pub(crate) struct TestMemberships {
     pub(crate) left: Mutex<Vec<UserId>>,
     pub(crate) stuck: AtomicBool,
+    pub(crate) shown: Mutex<Vec<(UserId, bool)>>,
 }
 
 #[async_trait]
-impl Departure for TestDeparture {
+impl Memberships for TestMemberships {
     async fn leave_all(&self, user: UserId) -> Result<(), Refusal> {
         if self.stuck.load(Ordering::Relaxed) {
             return Err(Refusal::busy("lanes"));
         }
         self.left.lock().push(user);
         Ok(())
+    }
+
+    async fn show_reads(&self, user: UserId, shown: bool) {
+        self.shown.lock().push((user, shown));
     }
 }
 
@@ -87,7 +92,7 @@ pub(crate) struct World {
     pub(crate) profiles: Profiles,
     pub(crate) memory: Arc<Memory>,
     pub(crate) clock: Arc<TestClock>,
-    pub(crate) departure: Arc<TestDeparture>,
+    pub(crate) memberships: Arc<TestMemberships>,
     bus: Arc<TestBus>,
     deps: AuthDeps,
 }
@@ -115,16 +120,16 @@ impl World {
             limits,
         };
         let auth = Auth::new(deps.clone()).await.unwrap();
-        let departure = Arc::new(TestDeparture::default());
+        let memberships = Arc::new(TestMemberships::default());
         let profiles = Profiles::new(ProfilesDeps {
             accounts: memory.clone(),
             devices: memory.clone(),
             announcer: deps.announcer.clone(),
             clock: clock.clone(),
             auth: auth.clone(),
-            departure: departure.clone(),
+            memberships: memberships.clone(),
         });
-        Self { auth, profiles, memory, clock, departure, bus, deps }
+        Self { auth, profiles, memory, clock, memberships, bus, deps }
     }
 
     /// Another node over the same storage, or the same one after a restart.

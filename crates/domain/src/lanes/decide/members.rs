@@ -30,7 +30,8 @@ pub(super) fn add(scene: Scene<'_>, users: &[UserId]) -> Result<Decision, Refusa
 fn joined(scene: Scene<'_>, user: UserId) -> NewEvent {
     let role = Role::Member;
     let from_here = scene.state.history == History::Joined;
-    let mut event = member_event(scene, user, (MemberChange::Joined, role), Change::Join { user, role, from_here });
+    let mut event =
+        member_event(scene, user, (MemberChange::Joined, role), Change::Join { user, role, from_here });
     event.account = vec![(
         user,
         AccountEventKind::ConversationJoined,
@@ -83,7 +84,8 @@ pub(super) fn change_role(scene: Scene<'_>, user: UserId, role: Role) -> Result<
 /// Who inherits: the oldest admin, else the oldest member, else the oldest guest.
 fn heir(scene: Scene<'_>) -> Option<UserId> {
     let others = scene.state.members.iter().filter(|(user, _)| **user != scene.caller.user);
-    let (user, _) = others.min_by_key(|(user, member)| (std::cmp::Reverse(member.role), member.joined_at, **user))?;
+    let (user, _) =
+        others.min_by_key(|(user, member)| (std::cmp::Reverse(member.role), member.joined_at, **user))?;
     Some(*user)
 }
 

@@ -12,10 +12,10 @@ pub(super) fn send(scene: Scene<'_>, body: &MessageBody) -> Result<Decision, Ref
     scene.require_not_blocked()?;
     let permissions = &state.settings.permissions;
     let member = state.require(caller.user, permissions.post, "your role may not write here")?;
-    if let Some(reply_to) = body.reply_to {
-        if reply_to < member.visible_from || reply_to > state.head {
-            return Err(Refusal::invalid("reply_to: there is no such message"));
-        }
+    if let Some(reply_to) = body.reply_to
+        && (reply_to < member.visible_from || reply_to > state.head)
+    {
+        return Err(Refusal::invalid("reply_to: there is no such message"));
     }
     slow_mode(scene)?;
     let mentions = mentioned_others(scene, &body.mentions)?;
@@ -97,7 +97,9 @@ fn mentioned_others(scene: Scene<'_>, mentions: &[UserId]) -> Result<Vec<UserId>
 fn slow_mode(scene: Scene<'_>) -> Result<(), Refusal> {
     let pause = i64::try_from(scene.state.settings.slow_mode_ms).unwrap_or(i64::MAX);
     let member = scene.state.member(scene.caller.user)?;
-    let Some(last_sent) = member.last_sent.filter(|_| pause > 0 && member.role < Role::Admin) else { return Ok(()) };
+    let Some(last_sent) = member.last_sent.filter(|_| pause > 0 && member.role < Role::Admin) else {
+        return Ok(());
+    };
     // A clock that jumped back must not silence anyone for longer than the pause.
     let waited = scene.now.saturating_sub(last_sent).max(0);
     match u64::try_from(pause.saturating_sub(waited)) {

@@ -10,8 +10,8 @@ mod tests;
 use loquat_proto::{ConversationKind, Limits, Nonce, Role, Seq, Timestamp};
 
 use super::state::ConversationState;
-use crate::ports::{NewEvent, Placement, TargetFacts};
 use crate::messages::Act;
+use crate::ports::{NewEvent, Placement, TargetFacts};
 use crate::{Caller, Refusal};
 
 /// What a decision needs from the log, besides the state.
@@ -92,7 +92,9 @@ impl Scene<'_> {
     /// Direct conversations have exactly two members for ever.
     fn require_not_direct(&self) -> Result<(), Refusal> {
         match self.state.kind {
-            ConversationKind::Direct => Err(Refusal::Forbidden("a direct conversation keeps its two members")),
+            ConversationKind::Direct => {
+                Err(Refusal::Forbidden("a direct conversation keeps its two members"))
+            }
             ConversationKind::Group | ConversationKind::Channel => Ok(()),
         }
     }

@@ -14,7 +14,11 @@ pub(super) fn change(scene: Scene<'_>, wanted: &SettingsBody) -> Result<Decision
     if direct && *wanted != only_retention {
         return Err(Refusal::Forbidden("a direct conversation has no settings but its retention"));
     }
-    state.require(caller.user, state.settings.permissions.edit_info, "your role may not change settings here")?;
+    state.require(
+        caller.user,
+        state.settings.permissions.edit_info,
+        "your role may not change settings here",
+    )?;
     if wanted.permissions.is_some() || wanted.slow_mode_ms.is_some() {
         state.require(caller.user, Role::Admin, "only admins change permissions and slow mode")?;
     }
@@ -22,6 +26,7 @@ pub(super) fn change(scene: Scene<'_>, wanted: &SettingsBody) -> Result<Decision
     if changed.is_empty() {
         return Ok(Decision::Unchanged(None));
     }
-    let event = NewEvent::new(caller.user, now, &EventBody::Settings(changed.clone()), Change::Settings(changed));
+    let event =
+        NewEvent::new(caller.user, now, &EventBody::Settings(changed.clone()), Change::Settings(changed));
     Ok(Decision::Append(vec![event]))
 }

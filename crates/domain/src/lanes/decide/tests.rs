@@ -2,7 +2,8 @@
 
 use loquat_proto::event::{EditBody, PinBody, ReactionBody, SettingsBody};
 use loquat_proto::{
-    ConversationId, ConversationKind, DeviceId, EventKind, ErrorCode, History, Limits, MessageBody, Role, UserId,
+    ConversationId, ConversationKind, DeviceId, ErrorCode, EventKind, History, Limits, MessageBody, Role,
+    UserId,
 };
 
 use super::super::state::{ConversationState, MemberState, Settings};
@@ -49,7 +50,10 @@ fn conversation(kind: ConversationKind) -> ConversationState {
             slow_mode_ms: 0,
         },
         blocked: false,
-        members: roles.into_iter().map(|(id, role)| (user(id), member(role, 100 + i64::try_from(id).unwrap()))).collect(),
+        members: roles
+            .into_iter()
+            .map(|(id, role)| (user(id), member(role, 100 + i64::try_from(id).unwrap())))
+            .collect(),
     }
 }
 
@@ -64,7 +68,12 @@ fn erased(sender: u64) -> Facts {
 }
 
 /// What becomes of an act: the changes it makes, or the code of its refusal.
-fn outcome(state: &ConversationState, caller: u64, act: &Act, facts: Facts) -> Result<Vec<Change>, ErrorCode> {
+fn outcome(
+    state: &ConversationState,
+    caller: u64,
+    act: &Act,
+    facts: Facts,
+) -> Result<Vec<Change>, ErrorCode> {
     let caller = Caller { user: user(caller), device: DeviceId::new(1).unwrap() };
     let limits = Limits { group_members: 5, ..Limits::default() };
     let scene = Scene { state, caller, now: 1_000, limits: &limits };
@@ -232,7 +241,10 @@ fn the_past_is_hidden_from_who_joined_later() {
 fn mentions_are_of_members_and_never_of_oneself() {
     let state = conversation(ConversationKind::Group);
     let mention = |ids: &[u64]| {
-        Act::Send(MessageBody { mentions: ids.iter().map(|id| user(*id)).collect(), ..MessageBody::text("@you") })
+        Act::Send(MessageBody {
+            mentions: ids.iter().map(|id| user(*id)).collect(),
+            ..MessageBody::text("@you")
+        })
     };
     let told = outcome(&state, MEMBER, &mention(&[MEMBER, OWNER]), Facts::default()).unwrap();
     assert_eq!(told, [Change::Message { mentions: vec![user(OWNER)] }]);

@@ -1,11 +1,12 @@
-//! Leaving everything, before an account is erased.
+//! What changes of an account mean for its conversations.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use loquat_proto::{ConversationId, ConversationKind, DeviceId, Timestamp, UserId};
 
-use crate::accounts::Departure;
+use crate::accounts::Memberships;
+use crate::lanes::Lanes;
 use crate::messages::{Act, MessageService, Mutation};
 use crate::ports::{Conversations, ViewQuery};
 use crate::{Caller, Refusal};
@@ -15,16 +16,17 @@ const PAGE: usize = 200;
 
 /// Ends a user's memberships by events of the conversations' logs. Direct conversations keep their two members: the
 /// other one keeps the log, with a tombstone for a peer.
-pub struct ConversationDeparture {
+pub struct ConversationMemberships {
     conversations: Arc<dyn Conversations>,
     messages: MessageService,
+    lanes: Lanes,
 }
 
-impl ConversationDeparture {
-    /// A departure over these parts.
+impl ConversationMemberships {
+    /// Over these parts.
     #[must_use]
-    pub fn new(conversations: Arc<dyn Conversations>, messages: MessageService) -> Self {
-        Self { conversations, messages }
+    pub fn new(conversations: Arc<dyn Conversations>, messages: MessageService, lanes: Lanes) -> Self {
+        Self { conversations, messages, lanes }
     }
 
     async fn page(
@@ -40,7 +42,7 @@ impl ConversationDeparture {
 }
 
 #[async_trait]
-impl Departure for ConversationDeparture {
+impl Memberships for ConversationMemberships {
     async fn leave_all(&self, user: UserId) -> Result<(), Refusal> {
         let Some(device) = DeviceId::new(1) else { return Ok(()) };
         let caller = Caller { user, device };
@@ -60,5 +62,9 @@ impl Departure for ConversationDeparture {
                 None => return Ok(()),
             }
         }
+    }
+
+    async fn show_reads(&self, user: UserId, shown: bool) {
+        self.lanes.show_reads(user, shown).await;
     }
 }
