@@ -35,6 +35,9 @@ pub enum Error {
     /// As many changes wait as the queue may hold.
     #[error("too many changes wait for the server")]
     OutboxFull,
+    /// No such change waits in the queue, or it is in flight.
+    #[error("no such change is waiting")]
+    NoSuchChange,
     /// The client was closed.
     #[error("the client is closed")]
     Closed,

@@ -103,6 +103,10 @@ impl Outbox {
         orders.into_iter().flatten().filter_map(|order| self.entries.get(order))
     }
 
+    pub(crate) fn has_unsent(&self) -> bool {
+        self.entries.values().any(|entry| !matches!(entry.state, State::Done(_) | State::Failed))
+    }
+
     pub(crate) fn entries(&self) -> Vec<OutboxEntry> {
         let waiting = self.entries.values().filter(|entry| !matches!(entry.state, State::Done(_)));
         let entry = |entry: &Entry| OutboxEntry {

@@ -94,6 +94,9 @@ impl Engine {
         self.link = Link::Up { heartbeat_ms: ready.heartbeat_ms.max(1_000) };
         if ready.reset {
             self.reset();
+        } else if self.sync.since.is_none() {
+            // Without a token the server tells of all: what it does not tell of is gone.
+            self.rooms.values_mut().for_each(|room| room.stale = true);
         }
         let known: Vec<ConversationId> = ready.changed.iter().map(|conversation| conversation.id).collect();
         for conversation in ready.changed {

@@ -71,6 +71,12 @@ impl Engine {
         self.outbox.entries()
     }
 
+    /// Whether changes wait that are not refused for good.
+    #[must_use]
+    pub fn has_unsent(&self) -> bool {
+        self.outbox.has_unsent()
+    }
+
     /// A watched user's presence, where known.
     #[must_use]
     pub fn presence(&self, user: UserId) -> Option<&Presence> {
