@@ -1,0 +1,92 @@
+//! What comes from the SDK, made harmless.
+//!
+//! The engine hands out texts as their writers wrote them. They are cleaned here, once, on their way into the state,
+//! so that no screen can forget to: the state never holds a control character of somebody else's.
+
+use loquat_client::view::{ConversationSummary, MessageStatus, NoticeKind, Timeline, TimelineItem};
+use loquat_proto::conversation::Member;
+use loquat_proto::{ErrorBody, Profile, Reaction};
+
+use crate::text::sanitise::{block, line};
+
+/// Cleans the texts of a list entry.
+#[must_use]
+pub fn summary(mut summary: ConversationSummary) -> ConversationSummary {
+    summary.title = line(&summary.title);
+    summary.draft = summary.draft.map(|draft| block(&draft));
+    if let Some(last) = &mut summary.last {
+        clean_line(&mut last.sender_name);
+        clean_line(&mut last.text);
+        last.status.as_mut().map(clean_status);
+    }
+    summary
+}
+
+/// Cleans the texts of a timeline.
+#[must_use]
+pub fn timeline(mut timeline: Timeline) -> Timeline {
+    timeline.items.iter_mut().for_each(clean_item);
+    timeline
+}
+
+/// Cleans the texts of a profile; a user without a display name is shown by username.
+#[must_use]
+pub fn profile(mut profile: Profile) -> Profile {
+    profile.username = line(&profile.username);
+    profile.display_name = line(&profile.display_name);
+    profile.bio = line(&profile.bio);
+    if profile.deleted {
+        "deleted account".clone_into(&mut profile.display_name);
+    } else if profile.display_name.trim().is_empty() {
+        profile.display_name.clone_from(&profile.username);
+    }
+    profile
+}
+
+/// Cleans the texts of a member.
+#[must_use]
+pub fn member(mut member: Member) -> Member {
+    member.profile = profile(member.profile);
+    member
+}
+
+fn clean_item(item: &mut TimelineItem) {
+    match item {
+        TimelineItem::Message(view) => {
+            view.message.text = view.message.text.take().map(|text| block(&text));
+            view.message.reactions.iter_mut().for_each(clean_reaction);
+            clean_line(&mut view.sender_name);
+            view.status.as_mut().map(clean_status);
+            if let Some(reply) = &mut view.reply {
+                clean_line(&mut reply.sender_name);
+                clean_line(&mut reply.text);
+            }
+        }
+        TimelineItem::Notice(notice) => {
+            clean_line(&mut notice.sender_name);
+            match &mut notice.what {
+                NoticeKind::Member(_, name) => clean_line(name),
+                NoticeKind::Settings(settings) => {
+                    clean_line(&mut settings.title);
+                    clean_line(&mut settings.description);
+                }
+            }
+        }
+    }
+}
+
+fn clean_reaction(reaction: &mut Reaction) {
+    reaction.emoji = line(&reaction.emoji);
+}
+
+fn clean_status(status: &mut MessageStatus) {
+    if let MessageStatus::Failed(ErrorBody { detail, .. }) = status {
+        *detail = line(detail);
+    }
+}
+
+fn clean_line(text: &mut Option<String>) {
+    if let Some(text) = text {
+        *text = line(text);
+    }
+}

@@ -1,0 +1,163 @@
+//! Every key, by place.
+
+use crossterm::event::{KeyCode, KeyEvent};
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::popup::Popup;
+use crate::text::width::fit;
+use crate::theme::Theme;
+
+/// Keys and meanings under a heading.
+struct Section {
+    heading: &'static str,
+    keys: &'static [(&'static str, &'static str)],
+}
+
+const SECTIONS: [Section; 5] = [
+    Section {
+        heading: "Everywhere",
+        keys: &[
+            ("F1", "this help (? outside of text)"),
+            ("Tab", "chats, compose, messages in turn"),
+            ("Ctrl+N", "new chat"),
+            ("Ctrl+G", "new group"),
+            ("Ctrl+F", "find a chat by name"),
+            ("Ctrl+T", "members of the group"),
+            ("Alt+↑ Alt+↓", "the chat above, below"),
+            ("Ctrl+R", "try the connection now"),
+            ("Ctrl+Z", "suspend"),
+            ("Ctrl+Q Ctrl+C", "leave; nothing is lost"),
+        ],
+    },
+    Section {
+        heading: "Chats",
+        keys: &[
+            ("↑ ↓", "choose"),
+            ("Enter", "open"),
+            ("n  g", "new chat, new group"),
+            ("/", "find by name"),
+            ("p  m", "pin, mute"),
+            ("a  z", "archive, show the archive"),
+            ("Ctrl+L", "log out"),
+            ("q", "leave"),
+        ],
+    },
+    Section {
+        heading: "Compose",
+        keys: &[
+            ("Enter", "send"),
+            ("Alt+Enter", "new line (also Ctrl+J)"),
+            ("↑", "in an empty box: edit the last message"),
+            ("PgUp PgDn", "scroll"),
+            ("Ctrl+End", "to the newest message"),
+            ("Ctrl+W Ctrl+U", "delete a word, the line"),
+            ("Esc", "cancel a reply or an edit, or back"),
+        ],
+    },
+    Section {
+        heading: "Messages",
+        keys: &[
+            ("↑ ↓", "choose"),
+            ("Enter  r", "reply"),
+            ("+", "react"),
+            ("e", "edit"),
+            ("d", "delete"),
+            ("c", "copy"),
+            ("i", "who has read it"),
+            ("t", "try again what was not sent"),
+            ("Esc", "back to compose"),
+        ],
+    },
+    Section {
+        heading: "Marks",
+        keys: &[
+            ("◷", "waits to be sent"),
+            ("✓", "the server has it"),
+            ("✓✓", "delivered; coloured: read"),
+            ("!", "not sent"),
+            ("● ◐ ○", "online, away, offline"),
+            ("#", "a group"),
+            ("◆", "pinned"),
+        ],
+    },
+];
+
+/// Columns of the keys.
+const KEY_COLUMNS: usize = 15;
+
+/// The state of the popup.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Help {
+    first_row: usize,
+}
+
+impl Help {
+    /// A key; says whether to close.
+    pub fn key(&mut self, key: KeyEvent) -> bool {
+        match key.code {
+            KeyCode::Up | KeyCode::Char('k') => self.first_row = self.first_row.saturating_sub(1),
+            KeyCode::Down | KeyCode::Char('j') => self.first_row += 1,
+            KeyCode::PageUp => self.first_row = self.first_row.saturating_sub(10),
+            KeyCode::PageDown => self.first_row += 10,
+            KeyCode::Home => self.first_row = 0,
+            _ => return true,
+        }
+        // No further than the last line; a larger pane shows more and scrolls less.
+        self.first_row = self.first_row.min(lines(Theme::new(false)).len().saturating_sub(1));
+        false
+    }
+
+    /// Draws the popup: in two columns where there is room, else one that scrolls.
+    pub fn draw(self, theme: Theme, screen: Rect, frame: &mut Frame<'_>) {
+        let all = lines(theme);
+        let two_columns = screen.width >= 112 && usize::from(screen.height) >= all.len() / 2 + 4;
+        let (wide, rows) = if two_columns { (106, all.len().div_ceil(2) + 1) } else { (56, all.len()) };
+        let popup = Popup {
+            title: "Keys",
+            keys: &[("↑↓", "scroll"), ("Esc", "close")],
+            width: wide,
+            height: u16::try_from(rows).unwrap_or(u16::MAX),
+        };
+        let inner = popup.draw(theme, screen, frame);
+        if two_columns {
+            let split = split_at(&all, rows);
+            let half = Rect { width: inner.width / 2, ..inner };
+            let (left, right) = all.split_at(split);
+            frame.render_widget(Paragraph::new(left.to_vec()), half);
+            let right_half = Rect { x: inner.x + inner.width / 2, ..half };
+            frame.render_widget(Paragraph::new(right.to_vec()), right_half);
+        } else {
+            let height = usize::from(inner.height);
+            let first = self.first_row.min(all.len().saturating_sub(height));
+            frame.render_widget(Paragraph::new(all[first..].to_vec()), inner);
+        }
+    }
+}
+
+/// The last section that begins in the first column's rows goes over to the second, if it does not end there.
+fn split_at(all: &[Line<'_>], rows: usize) -> usize {
+    let blank = |line: &Line<'_>| line.spans.iter().all(|span| span.content.trim().is_empty());
+    let within = rows.min(all.len());
+    all[..within].iter().rposition(blank).map_or(within, |at| at + 1)
+}
+
+fn lines(theme: Theme) -> Vec<Line<'static>> {
+    let mut lines = Vec::new();
+    for section in &SECTIONS {
+        if !lines.is_empty() {
+            lines.push(Line::default());
+        }
+        lines.push(Line::styled(section.heading, theme.strong()));
+        lines.extend(section.keys.iter().map(|(key, meaning)| {
+            Line::from(vec![
+                Span::raw(" "),
+                Span::styled(fit(key, KEY_COLUMNS), theme.key()),
+                Span::styled(*meaning, theme.plain()),
+            ])
+        }));
+    }
+    lines
+}

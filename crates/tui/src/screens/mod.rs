@@ -1,0 +1,151 @@
+//! The screens: each file holds one screen's state, what keys do to it, and how it is drawn.
+//!
+//! [`view`] is pure: the same state draws the same frame. To add a popup: a file here, a variant of
+//! [`Overlay`], its keys in `app::overlays`, its drawing in [`view`].
+
+pub mod bars;
+pub mod chats;
+pub mod compose;
+pub mod confirm;
+pub mod conversation;
+pub mod details;
+pub mod emoji;
+pub mod find_people;
+pub mod help;
+pub mod login;
+pub mod members;
+pub mod new_group;
+pub mod picker;
+pub mod popup;
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+
+use self::conversation::view::HeaderView;
+use crate::app::layout::{Layout, header_rows};
+use crate::app::{App, Focus};
+use crate::text::width;
+
+/// What lies above the rest and takes the keys.
+#[derive(Debug, Clone)]
+pub enum Overlay {
+    /// Every key.
+    Help(help::Help),
+    /// Find somebody to write to.
+    NewChat(find_people::FindPeople),
+    /// Make a group.
+    NewGroup(new_group::NewGroup),
+    /// The members of the open group.
+    Members(members::Members),
+    /// React to a message.
+    Emoji(emoji::EmojiPicker),
+    /// Who has a message.
+    Details(details::Details),
+    /// A question.
+    Confirm(confirm::Confirm),
+}
+
+/// Draws everything.
+pub fn view(app: &App, frame: &mut Frame<'_>) {
+    let screen = frame.area();
+    if app.me.is_none() {
+        app.login.draw(app.theme, screen, frame);
+        if let Some(Overlay::Help(help)) = &app.overlay {
+            help.draw(app.theme, screen, frame);
+        }
+        return;
+    }
+    let layout = Layout::of(app);
+    if let (Some(area), Some(text)) = (layout.banner, bars::banner_text(app)) {
+        bars::banner(app, &text, area, frame);
+    }
+    draw_chats(app, &layout, frame);
+    draw_conversation(app, &layout, frame);
+    bars::footer(app, layout.footer, frame);
+    draw_overlay(app, screen, frame);
+}
+
+fn draw_chats(app: &App, layout: &Layout, frame: &mut Frame<'_>) {
+    let Some(area) = layout.chats else { return };
+    let theme = app.theme;
+    let row = |offset: u16| Rect { y: area.y + offset, height: 1, ..area }.intersection(area);
+    let place = if app.chats.archive { "  archive" } else { "" };
+    let title = vec![Span::styled(" Loquat", theme.accent()), Span::styled(place, theme.waiting())];
+    frame.render_widget(Line::from(title), row(0));
+    let top = header_rows(area.height).min(area.height);
+    if top > 1
+        && let Some(me) = &app.me
+    {
+        let handle = if me.username == me.name { String::new() } else { format!("  @{}", me.username) };
+        let who = width::truncate(&format!(" {}{handle}", me.name), usize::from(area.width));
+        frame.render_widget(Line::styled(who, theme.quiet()), row(1));
+        frame.render_widget(Line::styled("─".repeat(usize::from(area.width)), theme.quiet()), row(2));
+    }
+    let list = Rect { y: area.y + top, height: area.height - top, ..area };
+    let view = chats::ChatsView {
+        chats: &app.chats,
+        people: &app.people,
+        clock: &app.clock,
+        theme,
+        focused: app.focus == Focus::Chats && app.overlay.is_none(),
+        open: app.open.as_ref().filter(|_| layout.conversation.is_some()).map(|open| open.id),
+    };
+    chats::view(view, list, frame);
+    if let Some(divider) = layout.divider {
+        for y in divider.y..divider.bottom() {
+            frame.render_widget(Span::styled("│", theme.quiet()), Rect { y, height: 1, ..divider });
+        }
+    }
+}
+
+fn draw_conversation(app: &App, layout: &Layout, frame: &mut Frame<'_>) {
+    let Some(panes) = &layout.conversation else { return };
+    let theme = app.theme;
+    let (Some(open), Some(size)) = (&app.open, app.pane_size(layout)) else {
+        return draw_nothing_open(app, panes.messages, frame);
+    };
+    let header = HeaderView {
+        row: app.chats.get(open.id),
+        conversation: open,
+        people: &app.people,
+        clock: &app.clock,
+        theme,
+        narrow: layout.chats.is_none(),
+    };
+    conversation::view::header(header, panes.header, frame);
+    conversation::view::messages(open, &size, panes.messages, frame);
+    let focused = app.focus == Focus::Compose && app.overlay.is_none();
+    compose::view(compose::ComposeView { compose: &open.compose, theme, focused }, panes.compose, frame);
+    let rule = Rect { height: panes.compose.height.min(1), ..panes.compose };
+    conversation::view::jump(open, &size, rule, frame);
+}
+
+fn draw_nothing_open(app: &App, area: Rect, frame: &mut Frame<'_>) {
+    let text = if app.chats.loaded && app.chats.all().is_empty() {
+        "Nobody here yet: press n to find somebody, g to make a group."
+    } else {
+        "Choose a chat with ↑ ↓ and open it with Enter."
+    };
+    let middle = Rect { y: area.y + area.height / 2, height: 1, ..area }.intersection(area);
+    frame.render_widget(Line::styled(text, app.theme.quiet()).centered(), middle);
+}
+
+fn draw_overlay(app: &App, screen: Rect, frame: &mut Frame<'_>) {
+    let theme = app.theme;
+    match &app.overlay {
+        None => {}
+        Some(Overlay::Help(help)) => help.draw(theme, screen, frame),
+        Some(Overlay::NewChat(popup)) => popup.draw(theme, screen, frame),
+        Some(Overlay::NewGroup(popup)) => popup.draw(theme, screen, frame),
+        Some(Overlay::Members(popup)) => popup.draw(&app.people, theme, screen, frame),
+        Some(Overlay::Emoji(popup)) => popup.draw(theme, screen, frame),
+        Some(Overlay::Confirm(popup)) => popup.draw(theme, screen, frame),
+        Some(Overlay::Details(popup)) => {
+            if let Some(timeline) = app.open.as_ref().and_then(|open| open.timeline.as_ref()) {
+                let view = details::DetailsView { timeline, people: &app.people, clock: &app.clock, theme };
+                popup.draw(view, screen, frame);
+            }
+        }
+    }
+}
