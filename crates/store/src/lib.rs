@@ -1,0 +1,23 @@
+//! The storage ports of `loquat-domain` on an embedded database, and the suite that every engine has to pass.
+//!
+//! [`SqliteStore`] implements [`EventLog`](loquat_domain::ports::EventLog),
+//! [`Conversations`](loquat_domain::ports::Conversations), [`Timeline`](loquat_domain::ports::Timeline),
+//! [`Presences`](loquat_domain::ports::Presences), [`Accounts`](loquat_domain::ports::Accounts),
+//! [`AccountLog`](loquat_domain::ports::AccountLog) and [`Devices`](loquat_domain::ports::Devices) in one file.
+//! [`backup`] and [`restore`] copy it.
+//!
+//! This crate knows no HTTP and no message broker, and decides nothing: who may do what was decided in the domain;
+//! here it is written down, atomically and durably.
+//!
+//! To add an engine: a module beside `sqlite` that implements the ports, migrations beside `migrations/sqlite`, and
+//! a test that runs the `conformance` suite (feature `conformance`) on it. Nothing else has to change.
+//!
+//! For torture tests, writes pass the failpoints (`loquat_domain::failpoint`) `before_append`, `after_append` (rows
+//! are written), `before_commit`, `after_commit` (durable, nobody told) and `before_cursor_flush`.
+
+#[cfg(feature = "conformance")]
+pub mod conformance;
+
+mod sqlite;
+
+pub use sqlite::{FatalHandler, OpenError, Options, Progress, SqliteStore, backup, restore};

@@ -1,0 +1,246 @@
+//! The hot path: events into the log.
+
+use loquat_domain::failpoint;
+use loquat_domain::ports::{AccountEntry, Append, AppendOutcome, Change, NewEvent, Placement};
+use loquat_proto::{ConversationId, EventKind, Seq, Timestamp, UserId};
+use rusqlite::{CachedStatement, OptionalExtension, params};
+use smallvec::SmallVec;
+
+use super::codec::{Columns, Integer};
+use super::error::Outcome;
+use super::nonces::{Lookup, NonceLookup};
+use super::writer::WriteContext;
+use super::{account_log, changes};
+
+/// The end of a log, while events are put there.
+pub(super) struct Tip {
+    pub(super) conversation: ConversationId,
+    pub(super) head: Seq,
+    /// How many messages there are.
+    pub(super) number: u64,
+    last_message: Seq,
+    last_activity: Timestamp,
+    /// Messages by sender that are not in the sender's cursor yet.
+    own: SmallVec<[(UserId, u64); 4]>,
+}
+
+impl Tip {
+    /// The end of a log without events.
+    pub(super) fn start(conversation: ConversationId, created_at: Timestamp) -> Self {
+        Self {
+            conversation,
+            head: 0,
+            number: 0,
+            last_message: 0,
+            last_activity: created_at,
+            own: SmallVec::new(),
+        }
+    }
+
+    fn count_own(&mut self, sender: UserId) {
+        match self.own.iter_mut().find(|(user, _)| *user == sender) {
+            Some((_, count)) => *count += 1,
+            None => self.own.push((sender, 1)),
+        }
+    }
+}
+
+/// Whether an event does what its [`Change`] says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effects {
+    /// It does.
+    Apply,
+    /// What it says about members and settings is there already: the first events of a conversation.
+    Founding,
+}
+
+/// Appends events: the statements of a run of appends.
+pub(super) struct Appender<'c> {
+    nonces: NonceLookup<'c>,
+    head: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+    advance: CachedStatement<'c>,
+    own: CachedStatement<'c>,
+}
+
+impl<'c> Appender<'c> {
+    pub(super) fn new(context: &WriteContext<'c>) -> Outcome<Self> {
+        Ok(Self {
+            nonces: NonceLookup::new(context.connection)?,
+            head: context.statement(
+                "SELECT head, number, last_message, version FROM heads WHERE conversation_id = ?1",
+            )?,
+            insert: context.statement(
+                "INSERT INTO events
+                     (pos, conversation_id, seq, ts, sender, device_id, kind, target, number, nonce, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+            )?,
+            advance: context.statement(
+                "UPDATE heads SET head = ?2, number = ?3, last_message = ?4, last_activity = ?5, touched = ?6
+                 WHERE conversation_id = ?1",
+            )?,
+            own: context.statement(
+                "UPDATE cursors SET own_after_read = own_after_read + ?3
+                 WHERE conversation_id = ?1 AND user_id = ?2",
+            )?,
+        })
+    }
+
+    /// One append, whole or not at all: it refuses before it writes, so that it needs no savepoint.
+    pub(super) fn append(
+        &mut self,
+        context: &mut WriteContext<'c>,
+        append: Append,
+    ) -> Outcome<AppendOutcome> {
+        let Append { conversation, expected_head, expected_version, events } = append;
+        let mut placements = Vec::with_capacity(events.len());
+        let mut account = Vec::new();
+        let mut tip = None;
+        for event in events {
+            let hash = match &event.nonce {
+                None => None,
+                Some(nonce) => {
+                    match self.nonces.find(context.nonces, conversation, (event.sender, nonce))? {
+                        Lookup::Known(placement) => {
+                            placements.push(placement);
+                            continue;
+                        }
+                        Lookup::New(hash) => Some(hash),
+                    }
+                }
+            };
+            let tip = match &mut tip {
+                Some(tip) => tip,
+                // The first that is new decides: nothing is written yet.
+                None => match self.tip(conversation, expected_head, expected_version)? {
+                    Some(found) => tip.insert(found),
+                    None => return Ok(AppendOutcome::Conflict),
+                },
+            };
+            placements.push(self.place(context, tip, (event, hash), Effects::Apply, &mut account)?);
+        }
+        if let Some(tip) = tip {
+            self.finish(context, tip)?;
+        }
+        Ok(AppendOutcome::Appended { placements, account })
+    }
+
+    fn tip(
+        &mut self,
+        conversation: ConversationId,
+        expected_head: Seq,
+        expected_version: u64,
+    ) -> Outcome<Option<Tip>> {
+        let found = self.head.query_row([conversation.sql()], |row| {
+            let tip = Tip {
+                head: row.int(0)?,
+                number: row.int(1)?,
+                last_message: row.int(2)?,
+                ..Tip::start(conversation, 0)
+            };
+            Ok((tip, row.int::<u64>(3)?))
+        });
+        let expected =
+            |(tip, version): &(Tip, u64)| tip.head == expected_head && *version == expected_version;
+        Ok(found.optional()?.filter(expected).map(|(tip, _)| tip))
+    }
+
+    /// Puts one event, with the hash of its nonce, at the end of the log.
+    pub(super) fn place(
+        &mut self,
+        context: &mut WriteContext<'c>,
+        tip: &mut Tip,
+        (event, hash): (NewEvent, Option<i64>),
+        effects: Effects,
+        account: &mut Vec<AccountEntry>,
+    ) -> Outcome<Placement> {
+        let pos = context.next_pos()?;
+        tip.head += 1;
+        tip.last_activity = event.ts;
+        if event.kind == EventKind::Message {
+            tip.number += 1;
+            tip.last_message = tip.head;
+            tip.count_own(event.sender);
+        }
+        self.insert.execute(params![
+            pos.sql(),
+            tip.conversation.sql(),
+            tip.head.sql(),
+            event.ts,
+            event.sender.sql(),
+            event.device.map(Integer::sql),
+            event.kind.sql(),
+            event.change.target().map(Integer::sql),
+            tip.number.sql(),
+            event.nonce.as_ref().map(loquat_proto::Nonce::as_str),
+            event.body,
+        ])?;
+        if let Some(hash) = hash {
+            context.nonces.add(tip.conversation, (hash, tip.head));
+        }
+        let counted_by_sender = matches!(event.change, Change::Join { .. } | Change::Leave { .. });
+        if counted_by_sender {
+            // The cursor row is about to come or go: what was counted belongs to the one of before.
+            self.count_own(tip)?;
+        }
+        let applies = effects == Effects::Apply || matches!(event.change, Change::Message { .. });
+        if applies {
+            let place = changes::Place { tip, pos, sender: event.sender, ts: event.ts };
+            changes::apply(context, &place, event.change)?;
+        }
+        for (user, kind, body) in event.account {
+            account.push(account_log::append(context, user, kind, body, event.ts)?);
+        }
+        Ok(Placement { seq: tip.head, ts: event.ts, replayed: false })
+    }
+
+    /// The hash to add an event of a new conversation with.
+    pub(super) fn first_hash(
+        &mut self,
+        context: &WriteContext<'c>,
+        conversation: ConversationId,
+        event: &NewEvent,
+    ) -> Outcome<Option<i64>> {
+        let Some(nonce) = &event.nonce else { return Ok(None) };
+        match self.nonces.find(context.nonces, conversation, (event.sender, nonce))? {
+            Lookup::New(hash) => Ok(Some(hash)),
+            Lookup::Known(_) => Err(super::error::corrupt("a new conversation has a nonce twice")),
+        }
+    }
+
+    /// Moves the head to where the events end.
+    pub(super) fn finish(&mut self, context: &WriteContext<'c>, mut tip: Tip) -> Outcome<()> {
+        self.count_own(&mut tip)?;
+        self.advance.execute(params![
+            tip.conversation.sql(),
+            tip.head.sql(),
+            tip.number.sql(),
+            tip.last_message.sql(),
+            tip.last_activity,
+            context.positions.last().sql(),
+        ])?;
+        Ok(())
+    }
+
+    fn count_own(&mut self, tip: &mut Tip) -> Outcome<()> {
+        for (user, count) in tip.own.drain(..) {
+            self.own.execute(params![tip.conversation.sql(), user.sql(), count.sql()])?;
+        }
+        Ok(())
+    }
+}
+
+/// Independent appends, in order.
+pub(super) fn append_many(
+    context: &mut WriteContext<'_>,
+    appends: Vec<Append>,
+) -> Outcome<Vec<AppendOutcome>> {
+    failpoint::pass("before_append");
+    let mut appender = Appender::new(context)?;
+    let mut outcomes = Vec::with_capacity(appends.len());
+    for append in appends {
+        outcomes.push(appender.append(context, append)?);
+    }
+    failpoint::pass("after_append");
+    Ok(outcomes)
+}

@@ -1,0 +1,340 @@
+//! [`Conversations`], and memberships.
+
+use async_trait::async_trait;
+use loquat_domain::ports::{
+    AccountEntry, ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts,
+    StoreError, SyncPosition, ViewQuery, ViewSlice,
+};
+use loquat_proto::conversation::{Cursor, UpdatePreferences};
+use loquat_proto::event::SettingsBody;
+use loquat_proto::{AccountEventKind, ConversationId, Member, Permissions, Role, Seq, Timestamp, UserId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
+
+use super::codec::{Columns, Integer, retention};
+use super::erase::Task;
+use super::error::Outcome;
+use super::log::{Limit, MAX_LIMIT};
+use super::writer::{Slices, WriteContext};
+use super::{SqliteStore, account_log, creation, cursors, profiles, views};
+
+#[async_trait]
+impl Conversations for SqliteStore {
+    async fn create(&self, creation: Creation) -> Result<CreationOutcome, StoreError> {
+        self.write(move |context| creation::create(context, creation)).await
+    }
+
+    async fn load(&self, conversation: ConversationId) -> Result<Option<ConversationFacts>, StoreError> {
+        self.read(move |connection| load(connection, conversation)).await
+    }
+
+    async fn views(&self, viewer: UserId, query: ViewQuery) -> Result<ViewSlice, StoreError> {
+        // Asked before the snapshot begins: the snapshot has every change up to here, and perhaps more.
+        let (epoch, pos) = (self.inner.epoch, self.inner.writer.committed_pos());
+        self.read(move |connection| {
+            let account = account_log::head(connection, viewer)?;
+            let (items, more) = views::views(connection, viewer, query)?;
+            Ok(ViewSlice { items, more, position: SyncPosition { epoch, pos, account } })
+        })
+        .await
+    }
+
+    async fn members(
+        &self,
+        viewer: UserId,
+        conversation: ConversationId,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Result<Option<Vec<Member>>, StoreError> {
+        self.read(move |connection| {
+            if visible_from(connection, viewer, conversation)?.is_none() {
+                return Ok(None);
+            }
+            members(connection, (conversation, viewer), after, limit).map(Some)
+        })
+        .await
+    }
+
+    async fn set_preferences(
+        &self,
+        viewer: UserId,
+        conversation: ConversationId,
+        change: UpdatePreferences,
+        ts: Timestamp,
+    ) -> Result<Option<AccountEntry>, StoreError> {
+        self.write(move |context| set_preferences(context, (viewer, conversation), change, ts)).await
+    }
+
+    async fn save_cursors(&self, moves: Vec<CursorMove>) -> Result<(), StoreError> {
+        let weight = moves.len();
+        let work = move |context: &mut WriteContext<'_>| cursors::save(context, &moves);
+        self.inner.writer.submit(super::writer::Isolation::Savepoint, weight, work).await
+    }
+
+    async fn delete(
+        &self,
+        conversation: ConversationId,
+        ts: Timestamp,
+    ) -> Result<Vec<AccountEntry>, StoreError> {
+        let first = move |context: &mut WriteContext<'_>| delete(context, conversation, ts);
+        self.inner.writer.call_in_slices(first).await
+    }
+
+    async fn position(&self, user: UserId) -> Result<SyncPosition, StoreError> {
+        let (epoch, pos) = (self.inner.epoch, self.inner.writer.committed_pos());
+        let account = self.read(move |connection| account_log::head(connection, user)).await?;
+        Ok(SyncPosition { epoch, pos, account })
+    }
+
+    async fn cursors(&self, conversation: ConversationId) -> Result<Vec<Cursor>, StoreError> {
+        self.read(move |connection| cursors::shown(connection, conversation, None)).await
+    }
+}
+
+/// The first `seq` that a member may read; `None`: no member.
+pub(super) fn visible_from(
+    connection: &Connection,
+    viewer: UserId,
+    conversation: ConversationId,
+) -> Outcome<Option<Seq>> {
+    connection
+        .prepare_cached("SELECT visible_from FROM members WHERE conversation_id = ?1 AND user_id = ?2")?
+        .query_row([conversation.sql(), viewer.sql()], |row| row.int(0))
+        .optional()
+}
+
+/// A membership as it begins.
+pub(super) struct Membership {
+    pub(super) conversation: ConversationId,
+    pub(super) user: UserId,
+    pub(super) role: Role,
+    pub(super) joined_at: Timestamp,
+    pub(super) joined_pos: u64,
+    pub(super) visible_from: Seq,
+    /// Both cursors, and the number of messages there.
+    pub(super) read: Seq,
+    pub(super) number_at_read: u64,
+}
+
+/// Makes a member; who is one stays as is.
+pub(super) fn enter(context: &WriteContext<'_>, membership: &Membership) -> Outcome<()> {
+    let (conversation, user) = (membership.conversation.sql(), membership.user.sql());
+    let entered = context
+        .statement(
+            "INSERT INTO members (conversation_id, user_id, role, joined_at, joined_pos, visible_from, muted_until,
+                 pinned, archived, draft, touched)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, 0, 0, NULL, ?5) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            conversation,
+            user,
+            membership.role.sql(),
+            membership.joined_at,
+            membership.joined_pos.sql(),
+            membership.visible_from.sql(),
+        ])?;
+    if entered == 0 {
+        return Ok(());
+    }
+    context
+        .statement(
+            "INSERT INTO cursors (conversation_id, user_id, delivered, read, number_at_read, own_after_read)
+             VALUES (?1, ?2, ?3, ?3, ?4, 0)",
+        )?
+        .execute(params![conversation, user, membership.read.sql(), membership.number_at_read.sql()])?;
+    context
+        .statement("DELETE FROM former_members WHERE user_id = ?2 AND conversation_id = ?1")?
+        .execute([conversation, user])?;
+    context
+        .statement("UPDATE conversations SET member_count = member_count + 1 WHERE id = ?1")?
+        .execute([conversation])?;
+    Ok(())
+}
+
+/// Ends a membership with all that hangs on it: whether there was one.
+pub(super) fn leave(context: &WriteContext<'_>, conversation: ConversationId, user: UserId) -> Outcome<bool> {
+    let key = [conversation.sql(), user.sql()];
+    let left =
+        context.statement("DELETE FROM members WHERE conversation_id = ?1 AND user_id = ?2")?.execute(key)?;
+    if left == 0 {
+        return Ok(false);
+    }
+    for sql in [
+        "DELETE FROM cursors WHERE conversation_id = ?1 AND user_id = ?2",
+        "DELETE FROM device_cursors WHERE conversation_id = ?1 AND user_id = ?2",
+        "DELETE FROM mentions WHERE conversation_id = ?1 AND user_id = ?2",
+        "INSERT INTO former_members (conversation_id, user_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+        "UPDATE conversations
+         SET member_count = member_count - 1, owner = CASE WHEN owner = ?2 THEN NULL ELSE owner END
+         WHERE id = ?1",
+    ] {
+        context.statement(sql)?.execute(key)?;
+    }
+    Ok(true)
+}
+
+fn load(connection: &Connection, conversation: ConversationId) -> Outcome<Option<ConversationFacts>> {
+    let facts = connection
+        .prepare_cached(
+            "SELECT c.kind, h.head, h.version, c.history, c.title, c.description, c.avatar, c.retention_mode,
+                 c.retention_seconds, c.slow_mode_ms, c.may_post, c.may_invite, c.may_edit_info, c.may_pin
+             FROM conversations c JOIN heads h ON h.conversation_id = c.id WHERE c.id = ?1",
+        )?
+        .query_row([conversation.sql()], |row| {
+            Ok(ConversationFacts {
+                id: conversation,
+                kind: row.int(0)?,
+                head: row.int(1)?,
+                version: row.int(2)?,
+                history: row.int(3)?,
+                settings: SettingsBody {
+                    title: row.get(4)?,
+                    description: row.get(5)?,
+                    avatar: Some(row.get(6)?),
+                    retention: Some(retention(row.get(7)?, row.int(8)?)?),
+                    slow_mode_ms: Some(row.int(9)?),
+                    permissions: Some(permissions(row, 10)?),
+                },
+                // Blocks come with their port.
+                blocked: false,
+                members: Vec::new(),
+            })
+        })
+        .optional()?;
+    let Some(mut facts) = facts else { return Ok(None) };
+    facts.members = connection
+        .prepare_cached(
+            "SELECT m.user_id, m.role, m.joined_at, m.visible_from, c.delivered, c.read, u.read_receipts
+             FROM members m
+             JOIN cursors c ON c.conversation_id = m.conversation_id AND c.user_id = m.user_id
+             JOIN users u ON u.id = m.user_id
+             WHERE m.conversation_id = ?1 ORDER BY m.joined_pos",
+        )?
+        .query_map([conversation.sql()], |row| {
+            Ok(MemberFacts {
+                user: row.int(0)?,
+                role: row.int(1)?,
+                joined_at: row.get(2)?,
+                visible_from: row.int(3)?,
+                delivered: row.int(4)?,
+                read: row.int(5)?,
+                read_receipts: row.int(6)?,
+            })
+        })?
+        .collect::<Outcome<_>>()?;
+    Ok(Some(facts))
+}
+
+/// Permissions from four columns: post, invite, edit info, pin.
+pub(super) fn permissions(row: &Row<'_>, column: usize) -> Outcome<Permissions> {
+    Ok(Permissions {
+        post: row.int(column)?,
+        invite: row.int(column + 1)?,
+        edit_info: row.int(column + 2)?,
+        pin: row.int(column + 3)?,
+    })
+}
+
+fn members(
+    connection: &Connection,
+    (conversation, viewer): (ConversationId, UserId),
+    after: Option<UserId>,
+    limit: usize,
+) -> Outcome<Vec<Member>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT u.id, u.username, u.display_name, u.bio, u.avatar, u.kind, u.deleted_at IS NOT NULL,
+             m.role, m.joined_at, c.delivered,
+             CASE WHEN u.read_receipts <> 0 OR m.user_id = ?2 THEN c.read ELSE 0 END
+         FROM members m
+         JOIN cursors c ON c.conversation_id = m.conversation_id AND c.user_id = m.user_id
+         JOIN users u ON u.id = m.user_id
+         WHERE m.conversation_id = ?1 AND m.user_id > ?3 ORDER BY m.user_id LIMIT ?4",
+    )?;
+    let after = after.map_or(0, Integer::sql);
+    let page = params![conversation.sql(), viewer.sql(), after, limit.min(MAX_LIMIT).sql_limit()];
+    let rows = statement.query_map(page, |row| {
+        Ok(Member {
+            user: row.int(0)?,
+            profile: profiles::profile(row, 0)?,
+            role: row.int(7)?,
+            joined_at: row.get(8)?,
+            delivered: row.int(9)?,
+            read: row.int(10)?,
+        })
+    })?;
+    rows.collect()
+}
+
+fn set_preferences(
+    context: &mut WriteContext<'_>,
+    (viewer, conversation): (UserId, ConversationId),
+    change: UpdatePreferences,
+    ts: Timestamp,
+) -> Outcome<Option<AccountEntry>> {
+    let pos = context.next_pos()?;
+    let body = context
+        .statement(
+            "UPDATE members SET
+                 muted_until = CASE WHEN ?3 <> 0 THEN ?4 ELSE muted_until END,
+                 pinned = COALESCE(?5, pinned),
+                 archived = COALESCE(?6, archived),
+                 draft = CASE WHEN ?7 <> 0 THEN ?8 ELSE draft END,
+                 touched = ?9
+             WHERE conversation_id = ?1 AND user_id = ?2
+             RETURNING muted_until, pinned, archived, draft",
+        )?
+        .query_row(
+            params![
+                conversation.sql(),
+                viewer.sql(),
+                change.muted_until.is_some().sql(),
+                change.muted_until.flatten(),
+                change.pinned.map(Integer::sql),
+                change.archived.map(Integer::sql),
+                change.draft.is_some().sql(),
+                change.draft.flatten(),
+                pos.sql(),
+            ],
+            |row| {
+                Ok(json!({
+                    "conversation": conversation,
+                    "muted_until": row.get::<_, Option<Timestamp>>(0)?,
+                    "pinned": row.int::<bool>(1)?,
+                    "archived": row.int::<bool>(2)?,
+                    "draft": row.get::<_, Option<String>>(3)?,
+                }))
+            },
+        )
+        .optional()?;
+    let entry =
+        body.map(|body| account_log::append(context, viewer, AccountEventKind::Preferences, body, ts));
+    entry.transpose()
+}
+
+/// The conversation is gone for everybody with the first transaction; its rows go in slices.
+fn delete(
+    context: &mut WriteContext<'_>,
+    conversation: ConversationId,
+    ts: Timestamp,
+) -> Outcome<(Vec<AccountEntry>, Slices)> {
+    let mut statement = context.statement("SELECT user_id FROM members WHERE conversation_id = ?1")?;
+    let members: Outcome<Vec<UserId>> =
+        statement.query_map([conversation.sql()], |row| row.int(0))?.collect();
+    for sql in [
+        "DELETE FROM members WHERE conversation_id = ?1",
+        "DELETE FROM former_members WHERE conversation_id = ?1",
+        "DELETE FROM cursors WHERE conversation_id = ?1",
+        "DELETE FROM device_cursors WHERE conversation_id = ?1",
+        "DELETE FROM heads WHERE conversation_id = ?1",
+        "DELETE FROM conversations WHERE id = ?1",
+    ] {
+        context.statement(sql)?.execute([conversation.sql()])?;
+    }
+    context.nonces.forget(conversation);
+    let body = json!({ "conversation": conversation, "reason": "deleted" });
+    let entries: Outcome<Vec<AccountEntry>> = members?
+        .into_iter()
+        .map(|user| account_log::append(context, user, AccountEventKind::ConversationLeft, body.clone(), ts))
+        .collect();
+    Ok((entries?, Task::Purge(conversation).begin(context.connection)?))
+}

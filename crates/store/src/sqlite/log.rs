@@ -1,0 +1,135 @@
+//! [`EventLog`].
+
+use async_trait::async_trait;
+use loquat_domain::ports::{
+    Append, AppendOutcome, EventLog, Placement, StoreError, TailedEvent, TargetFacts,
+};
+use loquat_proto::{ConversationId, Event, Nonce, Seq, UserId};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::codec::{Columns, Integer};
+use super::error::{Outcome, corrupt};
+use super::nonces::{Lookup, NonceLookup};
+use super::writer::{Isolation, WriteContext};
+use super::{SqliteStore, appender};
+
+#[async_trait]
+impl EventLog for SqliteStore {
+    async fn append_many(&self, appends: Vec<Append>) -> Result<Vec<AppendOutcome>, StoreError> {
+        let weight = appends.iter().map(|append| append.events.len()).sum();
+        let work = move |context: &mut WriteContext<'_>| appender::append_many(context, appends);
+        self.inner.writer.submit(Isolation::Direct, weight, work).await
+    }
+
+    async fn find_nonce(
+        &self,
+        conversation: ConversationId,
+        sender: UserId,
+        nonce: &Nonce,
+    ) -> Result<Option<Placement>, StoreError> {
+        let nonce = nonce.clone();
+        // The writer knows the nonces that are not in the table yet. A transaction without a write syncs nothing.
+        self.write(move |context| {
+            let mut lookup = NonceLookup::new(context.connection)?;
+            Ok(match lookup.find(context.nonces, conversation, (sender, &nonce))? {
+                Lookup::Known(placement) => Some(placement),
+                Lookup::New(_) => None,
+            })
+        })
+        .await
+    }
+
+    async fn target(
+        &self,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<Option<TargetFacts>, StoreError> {
+        self.read(move |connection| target(connection, conversation, seq)).await
+    }
+
+    async fn reaction(
+        &self,
+        conversation: ConversationId,
+        target: Seq,
+        user: UserId,
+        emoji: &str,
+    ) -> Result<Option<Placement>, StoreError> {
+        let emoji = emoji.to_owned();
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT seq, ts FROM reactions
+                     WHERE conversation_id = ?1 AND target = ?2 AND emoji = ?3 AND user_id = ?4",
+                )?
+                .query_row(params![conversation.sql(), target.sql(), emoji, user.sql()], |row| {
+                    Ok(Placement { seq: row.int(0)?, ts: row.get(1)?, replayed: true })
+                })
+                .optional()
+        })
+        .await
+    }
+
+    async fn tail(&self, pos: u64, limit: usize) -> Result<Vec<TailedEvent>, StoreError> {
+        self.read(move |connection| tail(connection, pos, limit)).await
+    }
+}
+
+fn target(connection: &Connection, conversation: ConversationId, seq: Seq) -> Outcome<Option<TargetFacts>> {
+    connection
+        .prepare_cached(
+            "SELECT kind, sender, body IS NULL,
+                 EXISTS (SELECT 1 FROM pins WHERE pins.conversation_id = ?1 AND pins.target = ?2)
+             FROM events WHERE conversation_id = ?1 AND seq = ?2",
+        )?
+        .query_row(params![conversation.sql(), seq.sql()], |row| {
+            Ok(TargetFacts {
+                kind: row.int(0)?,
+                sender: row.int(1)?,
+                erased: row.get(2)?,
+                pinned: row.get(3)?,
+            })
+        })
+        .optional()
+}
+
+fn tail(connection: &Connection, pos: u64, limit: usize) -> Outcome<Vec<TailedEvent>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT conversation_id, seq, ts, sender, device_id, kind, nonce, body, pos
+         FROM events WHERE pos > ?1 ORDER BY pos LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![pos.sql(), limit.min(MAX_LIMIT).sql_limit()], |row| {
+        Ok(TailedEvent { pos: row.int(8)?, event: event(row)? })
+    })?;
+    rows.collect()
+}
+
+/// No page is longer than this, whatever is asked for.
+pub(super) const MAX_LIMIT: usize = 10_000;
+
+/// A page's length as SQL takes it.
+pub(super) trait Limit {
+    fn sql_limit(self) -> i64;
+}
+
+impl Limit for usize {
+    fn sql_limit(self) -> i64 {
+        i64::try_from(self).unwrap_or(i64::MAX)
+    }
+}
+
+/// An event from the columns conversation, seq, ts, sender, device, kind, nonce, body, in this order.
+pub(super) fn event(row: &Row<'_>) -> Outcome<Event> {
+    let nonce: Option<String> = row.get(6)?;
+    let nonce =
+        nonce.map(|nonce| nonce.parse::<Nonce>()).transpose().map_err(|error| corrupt(error.to_string()))?;
+    Ok(Event {
+        conversation: row.int(0)?,
+        seq: row.int(1)?,
+        ts: row.get(2)?,
+        sender: row.int(3)?,
+        device: row.optional(4)?,
+        kind: row.int(5)?,
+        nonce,
+        body: row.raw_json(7)?,
+    })
+}

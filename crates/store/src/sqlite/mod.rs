@@ -1,0 +1,233 @@
+//! The storage ports on embedded SQLite.
+//!
+//! One [writer](writer) thread with group commit, a few [readers](readers), a [checkpointer](checkpoint). The SQL
+//! stands beside the port that needs it; it is plain SQL with numbered parameters (`?1`), so that PostgreSQL can
+//! share it. What is particular to SQLite stays in [`pragmas`], [`checkpoint`], [`nonces`] and [`positions`].
+//!
+//! To add a call: a method of the port in the module named after the port, which hands a function over
+//! `&Connection` to the readers, or one over a [`WriteContext`](writer::WriteContext) to the writer. To change the
+//! schema: a new file in `migrations/sqlite`.
+
+mod account_log;
+mod accounts;
+mod appender;
+mod backup;
+mod changes;
+mod checkpoint;
+mod codec;
+mod conversations;
+mod creation;
+mod cursors;
+mod devices;
+mod erase;
+mod error;
+mod idempotency;
+mod log;
+mod messages;
+mod nonces;
+mod options;
+mod positions;
+mod pragmas;
+mod presences;
+mod profiles;
+mod queue;
+mod readers;
+mod refresh;
+mod schema;
+mod timeline;
+mod views;
+mod writer;
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use loquat_domain::ports::{Random, StoreError};
+use rusqlite::Connection;
+
+pub use backup::{Progress, backup, restore};
+pub use error::OpenError;
+pub use options::{FatalHandler, Options};
+
+use checkpoint::CheckpointThread;
+use codec::Columns;
+use error::Outcome;
+use nonces::NonceIndex;
+use positions::Positions;
+use pragmas::Purpose;
+use readers::Readers;
+use writer::{Writer, WriterParts};
+
+/// The embedded store: a cheap handle, to be cloned. It implements every storage port.
+///
+/// One process at a time serves a store. When the last handle is dropped, or at [`close`](Self::close), what waits is
+/// written and the threads end.
+#[derive(Clone)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    writer: Writer,
+    readers: Readers,
+    epoch: u64,
+    threads: Mutex<Option<Threads>>,
+}
+
+struct Threads {
+    writer: JoinHandle<()>,
+    readers: Vec<JoinHandle<()>>,
+    checkpoint: CheckpointThread,
+    /// Keeps other processes out.
+    _lock: File,
+}
+
+impl SqliteStore {
+    /// Opens the store in this file, which is created if it is not there, brings its schema up to date, finishes
+    /// what was interrupted, and starts the threads. The directory must exist. Blocks for some milliseconds.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(path: &Path, options: &Options, random: &dyn Random) -> Result<Self, OpenError> {
+        let lock = lock(path)?;
+        create_private(path)?;
+        let mut connection = pragmas::open(path, Purpose::Write, options.writer_cache_kib)
+            .map_err(|error| not_a_store(error, path))?;
+        schema::is_store(&connection, path)?;
+        schema::migrate(&mut connection, random)?;
+        if let Some(pages) = options.max_pages {
+            connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+        }
+        sync_directory(path)?;
+        let epoch = connection.query_row("SELECT epoch FROM store", [], |row| row.int(0))?;
+        erase::resume(&mut connection)?;
+        let positions = Positions::load(&connection)?;
+        let nonces = NonceIndex::load(&connection, positions.last())?;
+        let (checkpoints, checkpoint) = checkpoint::start(
+            path.to_owned(),
+            &mut connection,
+            options.checkpoint_pages,
+            options.fatal.clone(),
+        )?;
+        let (readers, reader_threads) = Readers::start(path, options)?;
+        let parts = WriterParts { connection, positions, nonces, checkpoints, fatal: options.fatal.clone() };
+        let (writer, writer_thread) = writer::start(parts, options.writer_queue)
+            .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+        let threads = Threads { writer: writer_thread, readers: reader_threads, checkpoint, _lock: lock };
+        let inner = Inner { writer, readers, epoch, threads: Mutex::new(Some(threads)) };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// Whether writes are made durable: makes one.
+    ///
+    /// # Errors
+    /// They are not; the text says why.
+    pub async fn check(&self) -> Result<(), StoreError> {
+        let probe = |context: &mut writer::WriteContext<'_>| {
+            context.statement("UPDATE store SET probes = probes + 1")?.execute([]).map(drop)
+        };
+        self.inner.writer.call(probe).await
+    }
+
+    /// Takes no more calls, writes what waits, tidies the file and ends the threads. Blocks until that is done; the
+    /// store can be opened again then. Calls after it are answered `Unavailable`.
+    pub fn close(&self) {
+        self.inner.close();
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.readers.call(work).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut writer::WriteContext<'_>) -> Outcome<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.inner.writer.call(work).await
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore").field("epoch", &self.inner.epoch).finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    fn close(&self) {
+        self.writer.close();
+        self.readers.close();
+        let threads = self.threads.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(threads) = threads else { return };
+        // The readers first: the writer empties the log at its end, which no read may hold.
+        for reader in threads.readers {
+            if reader.join().is_err() {
+                tracing::error!("a reader of the store panicked");
+            }
+        }
+        threads.checkpoint.end();
+        if threads.writer.join().is_err() {
+            tracing::error!("the writer of the store panicked");
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
+/// Takes the lock that says "this process serves the store". It stands on a file of its own, because closing any
+/// descriptor of the database would drop SQLite's locks on it (POSIX advisory locks).
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let name = beside(path, ".lock");
+    let io = |source| OpenError::Io { path: name.clone(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(&name).map_err(io)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse(path.to_owned())),
+        Err(TryLockError::Error(source)) => Err(io(source)),
+    }
+}
+
+/// Makes an empty file that only its owner may read, unless there is a file; SQLite gives the files beside it the
+/// same permissions.
+fn create_private(path: &Path) -> Result<(), OpenError> {
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map(drop).map_err(|source| OpenError::Io { path: path.to_owned(), source })
+}
+
+/// Makes the name of a new file durable.
+fn sync_directory(path: &Path) -> Result<(), OpenError> {
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let io = |source| OpenError::Io { path: directory.to_owned(), source };
+    File::open(directory).map_err(io)?.sync_all().map_err(io)
+}
+
+fn not_a_store(error: OpenError, path: &Path) -> OpenError {
+    match error {
+        OpenError::Sqlite(rusqlite::Error::SqliteFailure(failure, _))
+            if failure.code == rusqlite::ErrorCode::NotADatabase =>
+        {
+            OpenError::NotAStore(path.to_owned())
+        }
+        other => other,
+    }
+}
