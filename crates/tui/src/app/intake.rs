@@ -50,6 +50,12 @@ pub fn member(mut member: Member) -> Member {
     member
 }
 
+/// Cleans the words in which something failed: a server's detail may be among them.
+#[must_use]
+pub fn reason(text: impl Into<String>) -> String {
+    line(&text.into())
+}
+
 fn clean_item(item: &mut TimelineItem) {
     match item {
         TimelineItem::Message(view) => {

@@ -171,7 +171,7 @@ impl App {
 
     fn complain(&mut self, text: impl Into<String>) {
         let until = self.clock.now + 2 * TOAST_TIME;
-        self.toast = Some(Toast { text: text.into(), is_problem: true, until });
+        self.toast = Some(Toast { text: intake::reason(text), is_problem: true, until });
     }
 
     fn set_focus(&mut self, focus: Focus) {

@@ -147,15 +147,18 @@ impl App {
     pub(super) fn answered(&mut self, answer: Message) -> Vec<Effect> {
         match answer {
             Message::Found { query, people } => {
-                let people = people.map(|people| people.into_iter().map(intake::profile).collect());
+                let people = people
+                    .map(|people| people.into_iter().map(intake::profile).collect())
+                    .map_err(intake::reason);
                 if let Some(picker) = self.overlay.as_mut().and_then(Overlay::picker) {
                     picker.answer(&query, people);
                 }
                 Vec::new()
             }
             Message::Members { conversation, members } => {
-                let members =
-                    members.map(|members| members.into_iter().map(intake::member).collect::<Vec<_>>());
+                let members = members
+                    .map(|members| members.into_iter().map(intake::member).collect::<Vec<_>>())
+                    .map_err(intake::reason);
                 if let Ok(members) = &members {
                     self.people.learn(members.iter().map(|member| member.profile.clone()));
                 }
@@ -191,7 +194,7 @@ impl App {
     ) -> Vec<Effect> {
         match self.overlay.as_mut().filter(|overlay| is_members_of(overlay, conversation)) {
             Some(Overlay::Members(popup)) => {
-                popup.managed(result);
+                popup.managed(result.map_err(intake::reason));
                 vec![Effect::Network(Network::LoadMembers(conversation))]
             }
             _ => {

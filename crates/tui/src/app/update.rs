@@ -26,7 +26,7 @@ impl App {
             Message::Tick => self.tick(),
             Message::SignedIn(profile) => self.signed_in(profile),
             Message::SignInFailed(reason) => {
-                self.login.failed(reason);
+                self.login.failed(intake::reason(reason));
                 Vec::new()
             }
             Message::SignedOut => self.signed_out(),

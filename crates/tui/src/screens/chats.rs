@@ -89,9 +89,14 @@ impl Chats {
     /// Unread messages, those of muted conversations and of the archive aside.
     #[must_use]
     pub fn unread(&self, now: i64) -> u64 {
-        let counts =
-            |row: &&ConversationSummary| !row.archived && row.muted_until.is_none_or(|until| until <= now);
-        self.rows.iter().filter(counts).map(|row| row.unread).sum()
+        self.rows.iter().filter(|row| counts(row, now)).map(|row| row.unread).sum()
+    }
+
+    /// The same, one conversation aside.
+    #[must_use]
+    pub fn unread_elsewhere(&self, id: ConversationId, now: i64) -> u64 {
+        let here = self.get(id).filter(|row| counts(row, now)).map_or(0, |row| row.unread);
+        self.unread(now).saturating_sub(here)
     }
 
     /// Own changes that wait for the server, everywhere.
@@ -179,6 +184,11 @@ impl Chats {
         let near = position.unwrap_or(0).min(shown.len().saturating_sub(1));
         self.cursor = shown.get(near).map(|row| row.id);
     }
+}
+
+/// Whether unread messages of this conversation are counted in totals.
+fn counts(row: &ConversationSummary, now: i64) -> bool {
+    !row.archived && row.muted_until.is_none_or(|until| until <= now)
 }
 
 /// What the list is drawn with besides its state.

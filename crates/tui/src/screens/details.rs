@@ -26,6 +26,8 @@ pub struct Details {
 pub struct DetailsView<'a> {
     /// The conversation's timeline.
     pub timeline: &'a Timeline,
+    /// The own user, who is not listed.
+    pub me: UserId,
     /// Names.
     pub people: &'a People,
     /// Times.
@@ -62,7 +64,7 @@ impl Details {
             lines.push(fact("Edited", &moment(edited), theme));
         }
         lines.push(fact("Number", &self.target.to_string(), theme));
-        let others = |user: &UserId| *user != message.message.sender;
+        let others = |user: &UserId| *user != message.message.sender && *user != view.me;
         let cursors: Vec<_> = view.timeline.cursors.iter().filter(|cursor| others(&cursor.user)).collect();
         let reached = |read: bool| -> Vec<UserId> {
             cursors

@@ -21,7 +21,7 @@ const SECTIONS: [Section; 5] = [
         heading: "Everywhere",
         keys: &[
             ("F1", "this help (? outside of text)"),
-            ("Tab", "chats, compose, messages in turn"),
+            ("Tab", "chats, compose, messages"),
             ("Ctrl+N", "new chat"),
             ("Ctrl+G", "new group"),
             ("Ctrl+F", "find a chat by name"),
@@ -50,7 +50,7 @@ const SECTIONS: [Section; 5] = [
         keys: &[
             ("Enter", "send"),
             ("Alt+Enter", "new line (also Ctrl+J)"),
-            ("↑", "in an empty box: edit the last message"),
+            ("↑", "edit the last message (box empty)"),
             ("PgUp PgDn", "scroll"),
             ("Ctrl+End", "to the newest message"),
             ("Ctrl+W Ctrl+U", "delete a word, the line"),
@@ -113,8 +113,10 @@ impl Help {
     /// Draws the popup: in two columns where there is room, else one that scrolls.
     pub fn draw(self, theme: Theme, screen: Rect, frame: &mut Frame<'_>) {
         let all = lines(theme);
-        let two_columns = screen.width >= 112 && usize::from(screen.height) >= all.len() / 2 + 4;
-        let (wide, rows) = if two_columns { (106, all.len().div_ceil(2) + 1) } else { (56, all.len()) };
+        let split = best_split(&all);
+        let rows = split.max(all.len() - split);
+        let two_columns = screen.width >= 112 && usize::from(screen.height) >= rows + 2;
+        let (wide, rows) = if two_columns { (106, rows) } else { (56, all.len()) };
         let popup = Popup {
             title: "Keys",
             keys: &[("↑↓", "scroll"), ("Esc", "close")],
@@ -123,11 +125,10 @@ impl Help {
         };
         let inner = popup.draw(theme, screen, frame);
         if two_columns {
-            let split = split_at(&all, rows);
-            let half = Rect { width: inner.width / 2, ..inner };
+            let half = Rect { width: inner.width / 2 - 1, ..inner };
             let (left, right) = all.split_at(split);
             frame.render_widget(Paragraph::new(left.to_vec()), half);
-            let right_half = Rect { x: inner.x + inner.width / 2, ..half };
+            let right_half = Rect { x: inner.x + inner.width / 2, width: inner.width.div_ceil(2), ..inner };
             frame.render_widget(Paragraph::new(right.to_vec()), right_half);
         } else {
             let height = usize::from(inner.height);
@@ -137,11 +138,10 @@ impl Help {
     }
 }
 
-/// The last section that begins in the first column's rows goes over to the second, if it does not end there.
-fn split_at(all: &[Line<'_>], rows: usize) -> usize {
-    let blank = |line: &Line<'_>| line.spans.iter().all(|span| span.content.trim().is_empty());
-    let within = rows.min(all.len());
-    all[..within].iter().rposition(blank).map_or(within, |at| at + 1)
+/// Where the second column begins: with the section that makes the longer column shortest.
+fn best_split(all: &[Line<'_>]) -> usize {
+    let begins = all.iter().enumerate().filter(|(_, line)| line.spans.is_empty()).map(|(index, _)| index + 1);
+    begins.min_by_key(|begin| (*begin).max(all.len() - begin)).unwrap_or(all.len())
 }
 
 fn lines(theme: Theme) -> Vec<Line<'static>> {

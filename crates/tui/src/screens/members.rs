@@ -14,8 +14,11 @@ use crate::app::effect::GroupAction;
 use crate::app::people::People;
 use crate::editor::Editor;
 use crate::keys::{edit_field, is_plain};
-use crate::text::width::{columns, fit, truncate};
+use crate::text::width::{fit, truncate};
 use crate::theme::Theme;
+
+/// Columns of the role: the longest has five letters, and a space.
+const ROLE_COLUMNS: usize = 6;
 
 /// The state of the popup.
 #[derive(Debug, Clone)]
@@ -326,8 +329,8 @@ impl Members {
             member.profile.display_name.clone()
         };
         let handle = format!("@{}", member.profile.username);
-        let name_room = room.saturating_sub(columns(role) + 4) * 3 / 5;
-        let handle_room = room.saturating_sub(columns(role) + 5 + name_room);
+        let name_room = room.saturating_sub(ROLE_COLUMNS + 4) * 3 / 5;
+        let handle_room = room.saturating_sub(ROLE_COLUMNS + 4 + name_room);
         Line::from(vec![
             Span::raw(" "),
             presence_dot(state, theme),
@@ -335,7 +338,7 @@ impl Members {
             Span::raw(fit(&name, name_room)),
             Span::raw(" "),
             Span::styled(fit(&handle, handle_room), theme.quiet()),
-            Span::styled(role, theme.accent()),
+            Span::styled(fit(role, ROLE_COLUMNS), theme.accent()),
         ])
     }
 }

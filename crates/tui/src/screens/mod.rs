@@ -21,6 +21,7 @@ pub mod popup;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
 
 use self::conversation::view::HeaderView;
 use crate::app::layout::{Layout, header_rows};
@@ -93,8 +94,17 @@ fn draw_chats(app: &App, layout: &Layout, frame: &mut Frame<'_>) {
     };
     chats::view(view, list, frame);
     if let Some(divider) = layout.divider {
+        let compose =
+            layout.conversation.as_ref().filter(|_| app.open.is_some()).map(|panes| panes.compose.y);
+        let headings = (top > 1).then(|| divider.y + top - 1);
         for y in divider.y..divider.bottom() {
-            frame.render_widget(Span::styled("│", theme.quiet()), Rect { y, height: 1, ..divider });
+            let line = match Some(y) {
+                row if row == headings && app.open.is_some() => "┼",
+                row if row == headings => "┤",
+                row if row == compose => "├",
+                _ => "│",
+            };
+            frame.render_widget(Span::styled(line, theme.quiet()), Rect { y, height: 1, ..divider });
         }
     }
 }
@@ -112,6 +122,7 @@ fn draw_conversation(app: &App, layout: &Layout, frame: &mut Frame<'_>) {
         clock: &app.clock,
         theme,
         narrow: layout.chats.is_none(),
+        unread_elsewhere: app.chats.unread_elsewhere(open.id, app.clock.now),
     };
     conversation::view::header(header, panes.header, frame);
     conversation::view::messages(open, &size, panes.messages, frame);
@@ -123,12 +134,14 @@ fn draw_conversation(app: &App, layout: &Layout, frame: &mut Frame<'_>) {
 
 fn draw_nothing_open(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let text = if app.chats.loaded && app.chats.all().is_empty() {
-        "Nobody here yet: press n to find somebody, g to make a group."
+        "Nobody here yet.\n\nPress n to find somebody by name,\nor g to make a group."
     } else {
-        "Choose a chat with ↑ ↓ and open it with Enter."
+        "Choose a chat with ↑ ↓\nand open it with Enter."
     };
-    let middle = Rect { y: area.y + area.height / 2, height: 1, ..area }.intersection(area);
-    frame.render_widget(Line::styled(text, app.theme.quiet()).centered(), middle);
+    let rows = u16::try_from(text.lines().count()).unwrap_or(1);
+    let middle =
+        Rect { y: area.y + area.height.saturating_sub(rows) / 2, height: rows, ..area }.intersection(area);
+    frame.render_widget(Paragraph::new(text).style(app.theme.quiet()).centered(), middle);
 }
 
 fn draw_overlay(app: &App, screen: Rect, frame: &mut Frame<'_>) {
@@ -142,8 +155,15 @@ fn draw_overlay(app: &App, screen: Rect, frame: &mut Frame<'_>) {
         Some(Overlay::Emoji(popup)) => popup.draw(theme, screen, frame),
         Some(Overlay::Confirm(popup)) => popup.draw(theme, screen, frame),
         Some(Overlay::Details(popup)) => {
-            if let Some(timeline) = app.open.as_ref().and_then(|open| open.timeline.as_ref()) {
-                let view = details::DetailsView { timeline, people: &app.people, clock: &app.clock, theme };
+            let timeline = app.open.as_ref().and_then(|open| open.timeline.as_ref());
+            if let (Some(timeline), Some(me)) = (timeline, &app.me) {
+                let view = details::DetailsView {
+                    timeline,
+                    me: me.id,
+                    people: &app.people,
+                    clock: &app.clock,
+                    theme,
+                };
                 popup.draw(view, screen, frame);
             }
         }

@@ -1,6 +1,7 @@
 //! The frame of everything that opens above the rest.
 
 use ratatui::Frame;
+use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Padding};
@@ -32,6 +33,7 @@ impl Popup<'_> {
             width: wide,
             height: high,
         };
+        free_left_edge(area, frame.buffer_mut());
         frame.render_widget(Clear, area);
         let title = width::truncate(self.title, usize::from(wide.saturating_sub(6)));
         let block = Block::bordered()
@@ -46,17 +48,31 @@ impl Popup<'_> {
     }
 }
 
-/// Keys and their meanings on one line, as many as fit.
+/// A wide character that stands half behind the popup's edge would be drawn over it: it goes.
+fn free_left_edge(area: Rect, buffer: &mut Buffer) {
+    let Some(x) = area.x.checked_sub(1) else { return };
+    for y in area.y..area.bottom() {
+        if let Some(cell) = buffer.cell_mut((x, y))
+            && width::columns(cell.symbol()) > 1
+        {
+            cell.set_symbol(" ");
+        }
+    }
+}
+
+/// Keys and their meanings on one line, as many as fit; the last one, which leads to the others, always.
 #[must_use]
 pub fn key_line(keys: &[(&str, &str)], theme: Theme, room: usize) -> Line<'static> {
+    let wide = |(key, meaning): &(&str, &str)| width::columns(key) + width::columns(meaning) + 3;
+    let Some((last, others)) = keys.split_last() else { return Line::default() };
+    let mut left = room.saturating_sub(wide(last));
+    let fitting = others.iter().take_while(|pair| {
+        let fits = wide(pair) <= left;
+        left = left.saturating_sub(wide(pair));
+        fits
+    });
     let mut spans = Vec::new();
-    let mut used = 1;
-    for (key, meaning) in keys {
-        let wide = width::columns(key) + width::columns(meaning) + 3;
-        if used + wide > room {
-            break;
-        }
-        used += wide;
+    for (key, meaning) in fitting.chain(std::iter::once(last)) {
         spans.push(Span::styled(format!(" {key}"), theme.key()));
         spans.push(Span::styled(format!(" {meaning} "), theme.quiet()));
     }

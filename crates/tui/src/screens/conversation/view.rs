@@ -18,7 +18,11 @@ use crate::theme::Theme;
 pub fn header(view: HeaderView<'_>, area: Rect, frame: &mut Frame<'_>) {
     let theme = view.theme;
     let wide = usize::from(area.width);
-    let back = if view.narrow { "‹ " } else { "" };
+    let back = match view.unread_elsewhere {
+        _ if !view.narrow => String::new(),
+        0 => "‹ ".to_owned(),
+        unread => format!("‹ {unread}  "),
+    };
     let title = view.row.map_or("…", |row| row.title.as_str());
     let handle = view
         .row
@@ -27,7 +31,7 @@ pub fn header(view: HeaderView<'_>, area: Rect, frame: &mut Frame<'_>) {
         .filter(|profile| !profile.username.is_empty() && profile.username != profile.display_name)
         .map(|profile| format!("  @{}", profile.username))
         .unwrap_or_default();
-    let title = truncate(title, wide.saturating_sub(3 + columns(&handle)));
+    let title = truncate(title, wide.saturating_sub(2 + columns(&back) + columns(&handle)));
     let first = Line::from(vec![
         Span::styled(format!(" {back}"), theme.key()),
         Span::styled(title, theme.strong()),
@@ -58,6 +62,8 @@ pub struct HeaderView<'a> {
     pub theme: Theme,
     /// Whether the list is hidden behind this pane.
     pub narrow: bool,
+    /// Unread messages in the other conversations.
+    pub unread_elsewhere: u64,
 }
 
 fn state_spans(view: &HeaderView<'_>, room: usize) -> Vec<Span<'static>> {
