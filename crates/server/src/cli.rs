@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use loquat_tui::cli::{ChatArgs, SendArgs, TailArgs};
 
 use crate::settings::{Flag, Sources};
 
@@ -28,6 +29,10 @@ pub(crate) enum Command {
     /// Look after a service
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Chat in this terminal
+    Chat(ChatArgs),
+    Send(SendArgs),
+    Tail(TailArgs),
     /// List all settings with their defaults
     Settings,
 }
@@ -119,7 +124,9 @@ impl ServeArgs {
             ("--log-format", "log.format", &self.log_format),
             ("--log-level", "log.level", &self.log_level),
         ];
-        sources.flags.extend(named.into_iter().filter_map(|(name, key, value)| flag(name, key, value.as_ref())));
+        sources
+            .flags
+            .extend(named.into_iter().filter_map(|(name, key, value)| flag(name, key, value.as_ref())));
         sources.flags.extend(self.set.iter().filter_map(|(key, value)| flag("--set", key, Some(value))));
         sources
     }
@@ -131,7 +138,9 @@ impl PlaceArgs {
         Sources {
             file: self.config.clone(),
             environment: std::env::vars_os()
-                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.to_string_lossy().into_owned())))
+                .filter_map(|(name, value)| {
+                    Some((name.into_string().ok()?, value.to_string_lossy().into_owned()))
+                })
                 .collect(),
             flags: flag("--data", "data", self.data.as_ref()).into_iter().collect(),
         }
@@ -206,12 +215,12 @@ mod tests {
     #[test]
     fn help_is_as_reviewed() {
         let mut pages = String::new();
-        for path in ["", "serve", "backup", "restore", "admin seed", "settings"] {
+        for path in ["", "serve", "backup", "restore", "admin seed", "chat", "send", "tail", "settings"] {
             let mut command = Cli::command();
             command.build();
-            let page = path.split_whitespace().fold(&mut command, |command, name| {
-                command.find_subcommand_mut(name).expect("a command")
-            });
+            let page = path
+                .split_whitespace()
+                .fold(&mut command, |command, name| command.find_subcommand_mut(name).expect("a command"));
             pages.push_str(&format!("$ loquat {path} --help\n{}\n", page.render_long_help()));
         }
         insta::assert_snapshot!(pages);

@@ -39,10 +39,11 @@ pub(crate) fn start(settings: &LogSettings) -> Result<()> {
 fn log_panic(panic: &PanicHookInfo<'_>) {
     let thread = std::thread::current();
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    let literal = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(not shown: may quote data)");
+    let literal =
+        panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(not shown: may quote data)");
     let backtrace = Backtrace::capture();
     let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-    error!(place, thread = thread.name(), backtrace, "panic: {literal}");
+    error!(place, thread = thread.name(), backtrace, "panicked: {literal}");
 }
 
 /// Makes a writer for each event.
@@ -90,7 +91,8 @@ impl<W: Write> Write for Line<W> {
 fn escape(text: &str, colours: bool) -> String {
     let mut out = String::with_capacity(text.len() + 16);
     for character in text.chars() {
-        let turns = matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
+        let turns =
+            matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{2028}' | '\u{2029}');
         if turns || (character.is_control() && !(colours && character == '\u{1b}')) {
             out.extend(character.escape_unicode());
         } else {

@@ -1,11 +1,12 @@
 //! The `loquat` binary: settings, wiring, commands, shutdown.
 //!
-//! `cli` is the command line, `settings` what can be chosen, `serve` the service; `backup`, `restore` and `seed`
-//! are commands of their own. Rules of chat live in `loquat-domain`, never here: this crate knows every other one so
+//! `cli` is the command line, `settings` what can be chosen, `serve` the service, `client` the terminal client;
+//! `backup`, `restore` and `seed` are commands of their own. Rules of chat live in `loquat-domain`, never here: this crate knows every other one so
 //! that they need not know one another. To add a command: a variant in `cli`, a module with a `run`, a line below.
 
 mod backup;
 mod cli;
+mod client;
 mod logging;
 mod progress;
 mod restore;
@@ -20,8 +21,8 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Parser as _;
-
 use cli::{AdminCommand, Cli, Command};
+use client::ClientError;
 use settings::SettingsError;
 
 /// Exit status of a command that was asked for something wrong, as clap has it for flags.
@@ -33,8 +34,16 @@ fn main() -> ExitCode {
         Err(error) => {
             // Where even standard error is closed, the exit status says it.
             let _ = writeln!(io::stderr(), "error: {error:#}");
-            if error.is::<SettingsError>() { ExitCode::from(MISUSE) } else { ExitCode::FAILURE }
+            status(&error)
         }
+    }
+}
+
+fn status(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<ClientError>() {
+        Some(error) => ExitCode::from(error.status),
+        None if error.is::<SettingsError>() => ExitCode::from(MISUSE),
+        None => ExitCode::FAILURE,
     }
 }
 
@@ -44,6 +53,9 @@ fn run(command: Command) -> Result<()> {
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Admin(AdminCommand::Seed(arguments)) => seed::run(&arguments),
+        Command::Chat(arguments) => client::chat(arguments),
+        Command::Send(arguments) => client::send(arguments),
+        Command::Tail(arguments) => client::tail(arguments),
         Command::Settings => Ok(settings::reference::print(&mut io::stdout().lock())?),
     }
 }

@@ -62,7 +62,7 @@ async fn seed(arguments: &SeedArgs, settings: &Settings, store: &SqliteStore) ->
     let auth = Auth::new(auth_deps(arguments, settings, store)).await?;
     let password = Secret(password());
     let hash = auth.hash_password(&password).await?;
-    let bar = progress::bar(u64::from(arguments.users), "accounts");
+    let bar = progress::counter(u64::from(arguments.users), "accounts");
     let mut out = BufWriter::new(io::stdout().lock());
     let mut accounts = stream::iter(1..=arguments.users)
         .map(|number| sign_up(&auth, &hash, format!("{}{number}", arguments.prefix)))
@@ -75,7 +75,11 @@ async fn seed(arguments: &SeedArgs, settings: &Settings, store: &SqliteStore) ->
     out.flush()?;
     bar.finish_and_clear();
     let (users, prefix) = (arguments.users, &arguments.prefix);
-    writeln!(io::stderr(), "{users} accounts, {prefix}1 to {prefix}{users}; password of each: {}", password.0)?;
+    writeln!(
+        io::stderr(),
+        "{users} accounts, {prefix}1 to {prefix}{users}; password of each: {}",
+        password.0
+    )?;
     Ok(())
 }
 

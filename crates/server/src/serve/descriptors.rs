@@ -30,7 +30,8 @@ pub(super) fn raise_limit(limits: &Limits) {
     if available < needed {
         warn!(
             available,
-            needed, "limits.connections needs more open files than the system allows; raise LimitNOFILE or ulimit -n"
+            needed,
+            "limits.connections needs more open files than the system allows; raise LimitNOFILE or ulimit -n"
         );
     }
 }

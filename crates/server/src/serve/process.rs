@@ -49,7 +49,11 @@ impl Collector for Process {
         };
         let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
         gauge("process_start_time_seconds", "When the process started", Some(self.started_at_seconds))?;
-        gauge("loquat_uptime_seconds", "How long the process runs", Some(self.started.elapsed().as_secs_f64()))?;
+        gauge(
+            "loquat_uptime_seconds",
+            "How long the process runs",
+            Some(self.started.elapsed().as_secs_f64()),
+        )?;
         gauge("process_resident_memory_bytes", "Memory in use", kibibytes(&status, "VmRSS:"))?;
         gauge("process_virtual_memory_bytes", "Address space in use", kibibytes(&status, "VmSize:"))?;
         gauge("process_threads", "Threads", number(&status, "Threads:"))?;
@@ -57,8 +61,12 @@ impl Collector for Process {
         gauge("process_max_fds", "File descriptors that may be open", most_descriptors())?;
         let Some(seconds) = cpu_seconds() else { return Ok(()) };
         let counter = ConstCounter::new(seconds);
-        let descriptor =
-            encoder.encode_descriptor("process_cpu_seconds", "Processor time used", None, counter.metric_type())?;
+        let descriptor = encoder.encode_descriptor(
+            "process_cpu_seconds",
+            "Processor time used",
+            None,
+            counter.metric_type(),
+        )?;
         counter.encode(descriptor)
     }
 }

@@ -38,5 +38,7 @@ pub(super) fn required<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Soc
 }
 
 fn parse(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("expected an address and a port such as 127.0.0.1:8080 or [::]:8080, not {text:?}"))
+    text.parse().map_err(|_| {
+        format!("expected an address and a port such as 127.0.0.1:8080 or [::]:8080, not {text:?}")
+    })
 }

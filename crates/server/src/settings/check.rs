@@ -51,8 +51,10 @@ pub(super) fn together(settings: &Settings) -> Option<Clash> {
     let (memory, lanes) = (argon2.memory_kib, argon2.parallelism);
     let least = lanes.saturating_mul(8);
     if memory < least {
-        let memory_side = format!("must be at least {least}, 8 for each of `auth.argon2.parallelism` ({lanes})");
-        let lanes_side = format!("must be at most {}, one for 8 of `auth.argon2.memory_kib` ({memory})", memory / 8);
+        let memory_side =
+            format!("must be at least {least}, 8 for each of `auth.argon2.parallelism` ({lanes})");
+        let lanes_side =
+            format!("must be at most {}, one for 8 of `auth.argon2.memory_kib` ({memory})", memory / 8);
         let sides = [("auth.argon2.memory_kib", memory_side), ("auth.argon2.parallelism", lanes_side)];
         return Some(Clash { sides });
     }

@@ -7,8 +7,8 @@ use serde::Deserialize as _;
 use thiserror::Error;
 use toml::{Table, Value};
 
-use super::layers::{self, Entry, Given, Origin, Sources};
 use super::check::{self, Clash};
+use super::layers::{self, Entry, Given, Origin, Sources};
 use super::{Settings, reference};
 
 /// How unlike a known key a wrong one may be for the known one to be suggested: single edits.

@@ -36,25 +36,52 @@ const MANY: i64 = u32::MAX as i64;
 
 /// All settings, in the order of the guide.
 pub(crate) static SETTINGS: [Reference; 54] = [
-    setting("listen", "address and port for clients; port 0 takes any free one, which the first line of output names"),
+    setting(
+        "listen",
+        "address and port for clients; port 0 takes any free one, which the first line of output names",
+    ),
     setting("data", "folder of everything that lasts; made if absent; one server at a time"),
-    setting("public_url", "how clients reach the service from outside, such as `https://chat.example`; empty: the address they use"),
+    setting(
+        "public_url",
+        "how clients reach the service from outside, such as `https://chat.example`; empty: the address they use",
+    ),
     setting("server_name", "what people read as the name of this service, 1-64 characters"),
-    Reference { shown_default: Some("the machine's name"), ..setting("node.name", "name of this process among others, up to 64 characters") },
+    Reference {
+        shown_default: Some("the machine's name"),
+        ..setting("node.name", "name of this process among others, up to 64 characters")
+    },
     number("runtime.threads", 0..=1_024, "worker threads; 0: one a core"),
     setting("log.format", "`human` or `json`"),
-    setting("log.level", "`error`, `warn`, `info`, `debug`, `trace` or `off`, also by module: `info,loquat_gateway=debug`"),
-    setting("metrics.listen", "address and port of `GET /metrics`; empty: none. Where the default is taken, the service warns and goes on without; an address that was chosen must be free"),
+    setting(
+        "log.level",
+        "`error`, `warn`, `info`, `debug`, `trace` or `off`, also by module: `info,loquat_gateway=debug`",
+    ),
+    setting(
+        "metrics.listen",
+        "address and port of `GET /metrics`; empty: none. Where the default is taken, the service warns and goes on without; an address that was chosen must be free",
+    ),
     setting("auth.issuer", "`iss` of access tokens; tokens of another issuer are refused"),
     setting("auth.audience", "`aud` of access tokens; tokens for another audience are refused"),
     number("auth.access_token_seconds", 1..=2_592_000, "seconds that an access token is accepted for"),
-    number("auth.refresh_token_days", 1..=3_650, "days that a refresh token is accepted for; each use starts them anew"),
-    number("auth.argon2.memory_kib", 8..=4_194_304, "memory of one password hash (Argon2id, RFC 9106) in KiB"),
+    number(
+        "auth.refresh_token_days",
+        1..=3_650,
+        "days that a refresh token is accepted for; each use starts them anew",
+    ),
+    number(
+        "auth.argon2.memory_kib",
+        8..=4_194_304,
+        "memory of one password hash (Argon2id, RFC 9106) in KiB",
+    ),
     number("auth.argon2.iterations", 1..=1_000, "passes over that memory"),
     number("auth.argon2.parallelism", 1..=255, "lanes of a hash; computed one after another"),
     Reference {
         shown_default: Some("one a core"),
-        ..number("auth.hash_concurrency", 1..=1_024, "password hashes computed at the same time; each takes its memory")
+        ..number(
+            "auth.hash_concurrency",
+            1..=1_024,
+            "password hashes computed at the same time; each takes its memory",
+        )
     },
     number("auth.hash_queue", 0..=65_536, "password hashes that wait for their turn; beyond, `unavailable`"),
     number("limits.text_bytes", 1..=1_048_576, "bytes of a message's text; less than `limits.frame_bytes`"),
@@ -64,34 +91,73 @@ pub(crate) static SETTINGS: [Reference; 54] = [
     limit("limits.channel_members", "members of a channel; 0: no limit"),
     limit("limits.sends_per_second", "sends of a user each second, in the long run; 0: no limit"),
     number("limits.sends_burst", 1..=MANY, "sends of a user at once"),
-    limit("limits.requests_per_second", "requests each second of a user, or of an address that is not signed in; 0: no limit"),
+    limit(
+        "limits.requests_per_second",
+        "requests each second of a user, or of an address that is not signed in; 0: no limit",
+    ),
     number("limits.requests_burst", 1..=MANY, "the same at once"),
     limit("limits.signups_per_hour", "sign-ups from an address in an hour; 0: no limit"),
     limit("limits.logins_per_minute", "log-ins tried from an address in a minute; 0: no limit"),
-    number("limits.devices_per_user", 1..=10_000, "devices of a user; one more signs out the one seen the longest ago"),
+    number(
+        "limits.devices_per_user",
+        1..=10_000,
+        "devices of a user; one more signs out the one seen the longest ago",
+    ),
     number("limits.sockets_per_user", 1..=100_000, "sockets of a user at a time"),
     number("limits.watched_users", 1..=100_000, "users whose presence one socket watches"),
     number("limits.connections", 1..=10_000_000, "sockets of this process; needs as many file descriptors"),
     number("lanes.count", 1..=1_024, "writers that conversations are divided among"),
     number("lanes.queue", 1..=1_048_576, "commands that wait for a lane; beyond, `unavailable`"),
-    number("lanes.waiting", 1..=1_048_576, "changes that a lane holds for its next batches; beyond, it takes none from its queue"),
+    number(
+        "lanes.waiting",
+        1..=1_048_576,
+        "changes that a lane holds for its next batches; beyond, it takes none from its queue",
+    ),
     number("lanes.batch", 1..=65_536, "changes that are made durable together"),
     number("lanes.conversations", 1..=10_000_000, "conversations whose state a lane keeps in memory"),
-    number("sessions.outbound_bytes", 65_536..=1_073_741_824, "bytes that one connection may leave unread; beyond, it is closed with 4003 and resumes"),
-    number("sessions.outbound_frames", 16..=1_048_576, "frames that one connection may leave unread; the same"),
-    setting("gateway.allowed_origins", "web origins besides the own one whose pages may use the service, such as `https://chat.example`"),
-    setting("gateway.trusted_proxies", "reverse proxies whose `X-Forwarded-For` is believed, as addresses or networks (`10.0.0.0/8`)"),
-    setting("gateway.tls", "whether clients arrive over TLS that ends at a proxy: cookies become `Secure`; an `https` `public_url` says the same"),
+    number(
+        "sessions.outbound_bytes",
+        65_536..=1_073_741_824,
+        "bytes that one connection may leave unread; beyond, it is closed with 4003 and resumes",
+    ),
+    number(
+        "sessions.outbound_frames",
+        16..=1_048_576,
+        "frames that one connection may leave unread; the same",
+    ),
+    setting(
+        "gateway.allowed_origins",
+        "web origins besides the own one whose pages may use the service, such as `https://chat.example`",
+    ),
+    setting(
+        "gateway.trusted_proxies",
+        "reverse proxies whose `X-Forwarded-For` is believed, as addresses or networks (`10.0.0.0/8`)",
+    ),
+    setting(
+        "gateway.tls",
+        "whether clients arrive over TLS that ends at a proxy: cookies become `Secure`; an `https` `public_url` says the same",
+    ),
     number("gateway.grace_seconds", 0..=3_600, "seconds a stopping service waits for connections to end"),
-    number("gateway.drain_seconds", 0..=3_600, "seconds over which a stopping service spreads the reconnects of its clients"),
+    number(
+        "gateway.drain_seconds",
+        0..=3_600,
+        "seconds over which a stopping service spreads the reconnects of its clients",
+    ),
     setting("storage.url", "which storage; `embedded` is the only one in this version"),
     number("storage.readers", 1..=64, "threads that read"),
     number("storage.writer_queue", 1..=1_048_576, "calls that wait to be written; beyond, `unavailable`"),
     number("storage.reader_queue", 1..=1_048_576, "calls that wait to be read; beyond, `unavailable`"),
     number("storage.writer_cache_kib", 64..=67_108_864, "page cache of the writer in KiB"),
     number("storage.reader_cache_kib", 64..=67_108_864, "page cache of each reader in KiB"),
-    number("storage.checkpoint_pages", 16..=1_048_576, "pages of 4 KiB of the write-ahead log after which they are moved into the database"),
-    limit("storage.max_pages", "pages of 4 KiB that the database may have; writes beyond are refused; 0: as the disk allows"),
+    number(
+        "storage.checkpoint_pages",
+        16..=1_048_576,
+        "pages of 4 KiB of the write-ahead log after which they are moved into the database",
+    ),
+    limit(
+        "storage.max_pages",
+        "pages of 4 KiB that the database may have; writes beyond are refused; 0: as the disk allows",
+    ),
     setting("bus.url", "which bus between nodes; `embedded` is the only one in this version"),
 ];
 

@@ -99,18 +99,42 @@ fn layers_fill_one_another() {
 #[test]
 fn mistakes_in_a_file_name_their_line() {
     for (file, expected) in [
-        ("listen = \"127.0.0.1:1\"\nlistn = 1\n", "loquat.toml:2: there is no setting `listn`; did you mean `listen`?"),
-        ("[limits]\n\n# x\nsend_per_second = 1\n", "loquat.toml:4: there is no setting `limits.send_per_second`; did you mean `limits.sends_per_second`?"),
+        (
+            "listen = \"127.0.0.1:1\"\nlistn = 1\n",
+            "loquat.toml:2: there is no setting `listn`; did you mean `listen`?",
+        ),
+        (
+            "[limits]\n\n# x\nsend_per_second = 1\n",
+            "loquat.toml:4: there is no setting `limits.send_per_second`; did you mean `limits.sends_per_second`?",
+        ),
         ("[unheard_of_group]\n", "loquat.toml:1: there is no setting `unheard_of_group`"),
-        ("[limits]\ntext_bytes = \"many\"\n", "loquat.toml:2: `limits.text_bytes`: invalid type: string \"many\", expected usize"),
-        ("[limits]\ntext_bytes = -1\n", "loquat.toml:2: `limits.text_bytes`: invalid value: integer `-1`, expected usize"),
-        ("[limits]\ntext_bytes = 99999999999999999999\n", "loquat.toml:2: `limits.text_bytes`: invalid type: string \"99999999999999999999\", expected usize"),
+        (
+            "[limits]\ntext_bytes = \"many\"\n",
+            "loquat.toml:2: `limits.text_bytes`: invalid type: string \"many\", expected usize",
+        ),
+        (
+            "[limits]\ntext_bytes = -1\n",
+            "loquat.toml:2: `limits.text_bytes`: invalid value: integer `-1`, expected usize",
+        ),
+        (
+            "[limits]\ntext_bytes = 99999999999999999999\n",
+            "loquat.toml:2: `limits.text_bytes`: invalid type: string \"99999999999999999999\", expected usize",
+        ),
         ("[limits]\ntext_bytes = 0\n", "loquat.toml:2: `limits.text_bytes`: must be 1 to 1048576, not 0"),
         ("limits = 3\n", "loquat.toml:1: `limits`: is a group; set `limits.…`"),
         ("[listen]\nport = 1\n", "loquat.toml:1: `listen`: is one setting, not a group"),
-        ("listen = \"localhost\"\n", "loquat.toml:1: `listen`: expected an address and a port such as 127.0.0.1:8080 or [::]:8080, not \"localhost\""),
-        ("[log]\nformat = \"xml\"\n", "loquat.toml:2: `log.format`: unknown variant `xml`, expected `human` or `json`"),
-        ("[gateway]\n\ntrusted_proxies = [\n\"10.0.0.0/33\"]\n", "loquat.toml:3: `gateway.trusted_proxies`: \"10.0.0.0/33\" is no network: expected an address, or an address and a prefix length as in 10.0.0.0/8"),
+        (
+            "listen = \"localhost\"\n",
+            "loquat.toml:1: `listen`: expected an address and a port such as 127.0.0.1:8080 or [::]:8080, not \"localhost\"",
+        ),
+        (
+            "[log]\nformat = \"xml\"\n",
+            "loquat.toml:2: `log.format`: unknown variant `xml`, expected `human` or `json`",
+        ),
+        (
+            "[gateway]\n\ntrusted_proxies = [\n\"10.0.0.0/33\"]\n",
+            "loquat.toml:3: `gateway.trusted_proxies`: \"10.0.0.0/33\" is no network: expected an address, or an address and a prefix length as in 10.0.0.0/8",
+        ),
         ("a = 1\na = 2\n", "loquat.toml:2: duplicate key"),
         ("listen = \n", "loquat.toml:1: string values must be quoted, expected literal string"),
     ] {
@@ -123,18 +147,46 @@ fn mistakes_in_the_environment_name_their_variable() {
     for (name, value, expected) in [
         ("LOQUAT_LIMITS__TEXT_BYTES", "1e3", "`limits.text_bytes`: expected a whole number, not \"1e3\""),
         ("LOQUAT_LIMITS__TEXT_BYTES", "0", "`limits.text_bytes`: must be 1 to 1048576, not 0"),
-        ("LOQUAT_LIMITS__TEXTBYTES", "1", "there is no setting `limits.textbytes`; did you mean `limits.text_bytes`?"),
+        (
+            "LOQUAT_LIMITS__TEXTBYTES",
+            "1",
+            "there is no setting `limits.textbytes`; did you mean `limits.text_bytes`?",
+        ),
         ("LOQUAT_NO__SUCH__THING", "1", "there is no setting `no.such.thing`"),
         ("LOQUAT_LIMITS", "1", "`limits`: is a group; set `limits.…`"),
         ("LOQUAT_GATEWAY__TLS", "yes", "`gateway.tls`: expected `true` or `false`, not \"yes\""),
-        ("LOQUAT_LISTEN", "8080", "`listen`: expected an address and a port such as 127.0.0.1:8080 or [::]:8080, not \"8080\""),
+        (
+            "LOQUAT_LISTEN",
+            "8080",
+            "`listen`: expected an address and a port such as 127.0.0.1:8080 or [::]:8080, not \"8080\"",
+        ),
         ("LOQUAT_DATA", "", "`data`: must name a folder"),
         ("LOQUAT_SERVER_NAME", "a\nb", "`server_name`: must not have control characters"),
-        ("LOQUAT_LOG__LEVEL", "loud=loud", "`log.level`: expected error, warn, info, debug, trace or off, also by module as in info,loquat_gateway=debug, not \"loud=loud\""),
-        ("LOQUAT_PUBLIC_URL", "chat.example", "`public_url`: expected https://host or http://host[:port], without a path, not \"chat.example\""),
-        ("LOQUAT_GATEWAY__ALLOWED_ORIGINS", "https://a.example/x", "`gateway.allowed_origins`: expected an origin as browsers write it, such as https://chat.example, not \"https://a.example/x\""),
-        ("LOQUAT_STORAGE__URL", "postgres://u:secret@db/x", "`storage.url`: this version has the embedded storage only; leave it out, or set it to `embedded`"),
-        ("LOQUAT_BUS__URL", "nats://bus", "`bus.url`: this version has the embedded bus only; leave it out, or set it to `embedded`"),
+        (
+            "LOQUAT_LOG__LEVEL",
+            "loud=loud",
+            "`log.level`: expected error, warn, info, debug, trace or off, also by module as in info,loquat_gateway=debug, not \"loud=loud\"",
+        ),
+        (
+            "LOQUAT_PUBLIC_URL",
+            "chat.example",
+            "`public_url`: expected https://host or http://host[:port], without a path, not \"chat.example\"",
+        ),
+        (
+            "LOQUAT_GATEWAY__ALLOWED_ORIGINS",
+            "https://a.example/x",
+            "`gateway.allowed_origins`: expected an origin as browsers write it, such as https://chat.example, not \"https://a.example/x\"",
+        ),
+        (
+            "LOQUAT_STORAGE__URL",
+            "postgres://u:secret@db/x",
+            "`storage.url`: this version has the embedded storage only; leave it out, or set it to `embedded`",
+        ),
+        (
+            "LOQUAT_BUS__URL",
+            "nats://bus",
+            "`bus.url`: this version has the embedded bus only; leave it out, or set it to `embedded`",
+        ),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let sources = Sources {
@@ -151,8 +203,14 @@ fn mistakes_in_the_environment_name_their_variable() {
 #[test]
 fn mistakes_in_flags_name_the_flag() {
     for (flags, expected) in [
-        (&[("--listen", "listen", "x")], "flag --listen: `listen`: expected an address and a port such as 127.0.0.1:8080 or [::]:8080, not \"x\""),
-        (&[("--set", "limits.text_byte", "1")], "flag --set: there is no setting `limits.text_byte`; did you mean `limits.text_bytes`?"),
+        (
+            &[("--listen", "listen", "x")],
+            "flag --listen: `listen`: expected an address and a port such as 127.0.0.1:8080 or [::]:8080, not \"x\"",
+        ),
+        (
+            &[("--set", "limits.text_byte", "1")],
+            "flag --set: there is no setting `limits.text_byte`; did you mean `limits.text_bytes`?",
+        ),
     ] {
         assert_eq!(mistake(&Case { flags, ..NOTHING }), expected);
     }
@@ -169,7 +227,13 @@ fn values_that_do_not_go_together_name_the_one_that_was_chosen() {
         "environment variable LOQUAT_LIMITS__TEXT_BYTES: `limits.text_bytes`: must be below `limits.frame_bytes` (65536): a text travels in a frame"
     );
     assert_eq!(
-        mistake(&Case { environment: &[("LOQUAT_AUTH__ARGON2__MEMORY_KIB", "8"), ("LOQUAT_AUTH__ARGON2__PARALLELISM", "2")], ..NOTHING }),
+        mistake(&Case {
+            environment: &[
+                ("LOQUAT_AUTH__ARGON2__MEMORY_KIB", "8"),
+                ("LOQUAT_AUTH__ARGON2__PARALLELISM", "2")
+            ],
+            ..NOTHING
+        }),
         "environment variable LOQUAT_AUTH__ARGON2__MEMORY_KIB: `auth.argon2.memory_kib`: must be at least 16, 8 for each of `auth.argon2.parallelism` (2)"
     );
 }
@@ -177,7 +241,11 @@ fn values_that_do_not_go_together_name_the_one_that_was_chosen() {
 #[test]
 fn variables_of_others_are_passed_over_and_told() {
     let loaded = loaded(&Case {
-        environment: &[("LOQUAT_PORT_8080_TCP_ADDR", "10.0.0.1"), ("PATH", "/bin"), ("LOQUAT_NODE__NAME", "a")],
+        environment: &[
+            ("LOQUAT_PORT_8080_TCP_ADDR", "10.0.0.1"),
+            ("PATH", "/bin"),
+            ("LOQUAT_NODE__NAME", "a"),
+        ],
         ..NOTHING
     });
     assert_eq!(loaded.strangers, ["LOQUAT_PORT_8080_TCP_ADDR"]);

@@ -134,9 +134,13 @@ impl Service {
     /// Waits for a log line with this message.
     pub fn await_log(&self, message: &str) -> Value {
         loop {
-            if let Some(line) = self.log().lines().rev().filter_map(|line| serde_json::from_str(line).ok()).find(
-                |line: &Value| line["message"] == message,
-            ) {
+            if let Some(line) = self
+                .log()
+                .lines()
+                .rev()
+                .filter_map(|line| serde_json::from_str(line).ok())
+                .find(|line: &Value| line["message"] == message)
+            {
                 return line;
             }
             // The log is a file, of whose growth nobody tells; the watchdog ends a vain wait.
@@ -158,7 +162,12 @@ impl Service {
         self.authorised_call(method, path, (body, None))
     }
 
-    pub fn authorised_call(&self, method: &str, path: &str, (body, token): (Option<&Value>, Option<&str>)) -> Answer {
+    pub fn authorised_call(
+        &self,
+        method: &str,
+        path: &str,
+        (body, token): (Option<&Value>, Option<&str>),
+    ) -> Answer {
         let body = body.map(Value::to_string).unwrap_or_default();
         let token = token.map(|token| format!("authorization: Bearer {token}\r\n")).unwrap_or_default();
         let head = format!(

@@ -1,12 +1,10 @@
 //! `loquat backup`, `restore`, `admin seed` and `settings`.
 
-mod support;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use crate::support::{PASSWORD, Place, complaint, names, run};
 use serde_json::Value;
-use support::{PASSWORD, Place, complaint, names, run};
 
 #[test]
 fn a_running_service_is_backed_up_and_restored_elsewhere() {
@@ -16,7 +14,11 @@ fn a_running_service_is_backed_up_and_restored_elsewhere() {
     let backup = place.text("backup.db");
     let made = run(&["backup", &backup, "--data", &place.data()]);
     assert!(made.status.success(), "{}", complaint(&made));
-    assert_eq!(fs::metadata(&backup).unwrap().permissions().mode() & 0o077, 0, "a backup is for its owner alone");
+    assert_eq!(
+        fs::metadata(&backup).unwrap().permissions().mode() & 0o077,
+        0,
+        "a backup is for its owner alone"
+    );
     service.sign_up("later");
     assert!(service.stop().success());
     let mut left = names(&place.path("."));

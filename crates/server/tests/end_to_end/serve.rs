@@ -1,16 +1,14 @@
 //! `loquat serve` from start to end, as an operator sees it.
 
-mod support;
-
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 
+use crate::support::{PASSWORD, Place, complaint, run, scrape};
 use rustix::process::Signal;
 use serde_json::Value;
-use support::{PASSWORD, Place, complaint, run, scrape};
 
 #[test]
 fn it_serves_without_configuration_stops_cleanly_and_starts_again() {
@@ -75,7 +73,11 @@ fn a_taken_address_is_named() {
         }
         let refused = run(&arguments);
         assert_eq!(refused.status.code(), Some(1), "{flag}");
-        assert!(complaint(&refused).contains(&format!("cannot listen on {address}")), "{}", complaint(&refused));
+        assert!(
+            complaint(&refused).contains(&format!("cannot listen on {address}")),
+            "{}",
+            complaint(&refused)
+        );
     }
 }
 
@@ -88,7 +90,9 @@ fn a_mistake_in_the_settings_ends_the_start_with_its_place() {
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(
         complaint(&refused),
-        format!("error: {file}:3: there is no setting `limits.group_member`; did you mean `limits.group_members`?\n")
+        format!(
+            "error: {file}:3: there is no setting `limits.group_member`; did you mean `limits.group_members`?\n"
+        )
     );
     assert!(!place.path("data").exists(), "nothing was touched");
 }
@@ -97,9 +101,13 @@ fn a_mistake_in_the_settings_ends_the_start_with_its_place() {
 fn settings_of_every_layer_arrive() {
     let place = Place::new();
     let file = place.text("loquat.toml");
-    std::fs::write(&file, "server_name = \"Orchard\"\n[limits]\ntext_bytes = 1000\ngroup_members = 7\n").unwrap();
+    std::fs::write(&file, "server_name = \"Orchard\"\n[limits]\ntext_bytes = 1000\ngroup_members = 7\n")
+        .unwrap();
     let service = place.serve_with(|command| {
-        command.env("LOQUAT_CONFIG", &file).env("LOQUAT_LIMITS__GROUP_MEMBERS", "8").env("LOQUAT_LIMITS__TITLE_CHARS", "9");
+        command
+            .env("LOQUAT_CONFIG", &file)
+            .env("LOQUAT_LIMITS__GROUP_MEMBERS", "8")
+            .env("LOQUAT_LIMITS__TITLE_CHARS", "9");
         command.args(["--set", "limits.title_chars=10"]);
     });
     let about = service.get("/v1/server").json();
@@ -164,15 +172,19 @@ fn logs_are_json_lines_without_secrets_at_any_level() {
 }
 
 /// Families of a scrape: name, kind, help.
-fn families(scrape: &str) -> Vec<(String, String, String)> {
-    let find = |prefix: &str| {
-        let rest = scrape.lines().filter_map(move |line| line.strip_prefix(prefix));
-        rest.filter_map(|rest| rest.split_once(' ')).map(|(name, text)| (name.to_owned(), text.to_owned()))
-    };
-    let helps: Vec<_> = find("# HELP ").collect();
-    let kind_of = |name: &str| find("# TYPE ").find(|(other, _)| other == name).map(|(_, kind)| kind);
-    let family = |(name, help): (String, String)| (kind_of(&name).unwrap(), name, help);
-    helps.into_iter().map(family).map(|(kind, name, help)| (name, kind, help)).collect()
+fn families(scrape: &str) -> Vec<[String; 3]> {
+    let mut families = Vec::new();
+    let mut help = ("", "");
+    for line in scrape.lines() {
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            help = rest.split_once(' ').unwrap();
+        } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert_eq!(name, help.0, "a family without help");
+            families.push([name, kind, help.1].map(str::to_owned));
+        }
+    }
+    families
 }
 
 /// The guide's table is made of what is exposed: `LOQUAT_UPDATE_DOCS=1` writes it.
@@ -189,7 +201,7 @@ fn the_operator_guide_lists_the_metrics_as_they_are() {
     let scraped = scrape(&address);
     assert_eq!(scraped.status, 200);
     let mut table = "| metric | type | meaning |\n| --- | --- | --- |\n".to_owned();
-    for (name, kind, help) in families(&scraped.body) {
+    for [name, kind, help] in families(&scraped.body) {
         table.push_str(&format!("| `{name}` | {kind} | {} |\n", help.trim_end_matches('.')));
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/operator-guide.md");
@@ -199,7 +211,10 @@ fn the_operator_guide_lists_the_metrics_as_they_are() {
     if std::env::var_os("LOQUAT_UPDATE_DOCS").is_some() {
         std::fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
     } else {
-        assert_eq!(written, table, "run LOQUAT_UPDATE_DOCS=1 cargo test -p loquat-server --test serve guide");
+        assert_eq!(
+            written, table,
+            "run LOQUAT_UPDATE_DOCS=1 cargo test -p loquat-server --test end_to_end guide"
+        );
     }
     assert_eq!(service.get("/metrics").status, 404, "metrics are not for clients");
 }
