@@ -8,13 +8,14 @@ use anyhow::{Context as _, Result};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use loquat_domain::App;
 use loquat_gateway::Gateway;
 use prometheus_client::registry::Registry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
-use super::process;
+use super::{process, workload};
 use crate::settings::Loaded;
 
 /// Scrapers at a time; more wait to be accepted.
@@ -49,9 +50,10 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Option<MetricsListener>> {
 
 impl MetricsListener {
     /// Serves until the process ends.
-    pub(super) fn serve(self, gateway: &Gateway) {
+    pub(super) fn serve(self, app: App, gateway: &Gateway) {
         let mut registry = Registry::default();
         process::register(&mut registry);
+        workload::register(app, &mut registry);
         let service = TowerToHyperService::new(gateway.metrics_router(registry));
         let address = self.listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         info!(%address, "metrics");

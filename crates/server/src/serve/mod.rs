@@ -9,6 +9,7 @@ mod metrics;
 mod process;
 mod signals;
 mod supervisor;
+mod workload;
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -70,7 +71,7 @@ async fn serve(loaded: &Loaded) -> Result<()> {
         .await
         .with_context(|| format!("cannot listen on {} (setting `listen`)", settings.listen))?;
     if let Some(metrics) = metrics {
-        metrics.serve(&gateway);
+        metrics.serve(app.clone(), &gateway);
     }
     announce(listener.local_addr()?)?;
     let told_to_stop = async {

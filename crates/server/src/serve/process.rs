@@ -9,14 +9,18 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
-use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 /// Adds the metrics of the process and the build.
 pub(super) fn register(registry: &mut Registry) {
-    let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
-    registry.register("loquat_build", "The version that runs", version);
+    // A gauge, and not OpenMetrics' info type, which the older text format does not know.
+    let build = Family::<Vec<(&'static str, &'static str)>, ConstGauge<u64>>::new_with_constructor(|| {
+        ConstGauge::new(1)
+    });
+    drop(build.get_or_create(&vec![("version", env!("CARGO_PKG_VERSION"))]));
+    registry.register("loquat_build_info", "The version that runs; always 1", build);
     registry.register_collector(Box::new(Process::starting_now()));
 }
 

@@ -197,7 +197,16 @@ fn the_operator_guide_lists_the_metrics_as_they_are() {
         command.args(["--metrics-listen", "127.0.0.1:0"]);
     });
     let address = service.await_log("metrics")["address"].as_str().unwrap().to_owned();
-    service.get("/healthz");
+    // What has labels shows only once something happened.
+    assert_eq!(service.get("/v1/me").status, 401);
+    let session = service.sign_up("mira");
+    let as_mira = |method, path: &str, body| {
+        service.authorised_call(method, path, (Some(&body), session["access_token"].as_str()))
+    };
+    let group = serde_json::json!({ "kind": "group", "title": "Harvest", "members": [] });
+    let group = as_mira("POST", "/v1/conversations", group).json()["id"].as_str().unwrap().to_owned();
+    let edit = serde_json::json!({ "nonce": "1", "text": "what was never said" });
+    assert_eq!(as_mira("PATCH", &format!("/v1/conversations/{group}/messages/99"), edit).status, 404);
     let scraped = scrape(&address);
     assert_eq!(scraped.status, 200);
     let mut table = "| metric | type | meaning |\n| --- | --- | --- |\n".to_owned();
