@@ -2,6 +2,7 @@
 //!
 //! `cargo run -p loquat-tui --example loquat_chat -- chat --server http://127.0.0.1:8080`
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -50,7 +51,7 @@ async fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(text) => {
-            eprintln!("loquat: {text}");
+            let _ = writeln!(std::io::stderr(), "loquat: {text}");
             ExitCode::from(code)
         }
     }

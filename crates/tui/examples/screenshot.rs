@@ -30,7 +30,7 @@ const FOREGROUND: &str = "#d7dae0";
 
 fn main() -> std::io::Result<()> {
     let path = PathBuf::from(std::env::args_os().nth(1).unwrap_or_else(|| "docs/pictures/chat.svg".into()));
-    let mut app = scene::group(112, 38);
+    let mut app = scene::group(108, 36);
     scene::send(&mut app, Message::Key(KeyEvent::new(KeyCode::End, KeyModifiers::CONTROL)));
     for character in "I have jars enough for all of it. Come at".chars() {
         scene::send(&mut app, Message::Key(KeyEvent::new(KeyCode::Char(character), KeyModifiers::NONE)));
@@ -54,7 +54,7 @@ fn picture(app: &App) -> String {
     let high = f32::from(height) * ROW + 2.0 * MARGIN + BAR;
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {wide:.0} {high:.0}\" width=\"{wide:.0}\" \
-         height=\"{high:.0}\" font-family=\"'DejaVu Sans Mono','Menlo','Consolas',monospace\" font-size=\"{FONT_SIZE}\" \
+         height=\"{high:.0}\" font-family=\"'DejaVu Sans Mono','Menlo','Consolas',monospace,'Noto Color Emoji'\" font-size=\"{FONT_SIZE}\" \
          role=\"img\" aria-label=\"Loquat in a terminal: a list of conversations, and a group chat\">\n\
          <rect width=\"{wide:.0}\" height=\"{high:.0}\" rx=\"10\" fill=\"{BACKGROUND}\"/>\n"
     );
@@ -81,18 +81,15 @@ fn row(buffer: &Buffer, y: u16, svg: &mut String) {
         let first = &buffer[(x, y)];
         let start = x;
         let mut text = String::new();
-        // Wide and non-ASCII symbols stand alone: fonts disagree about their widths.
         loop {
-            let cell = &buffer[(x, y)];
-            text.push_str(cell.symbol());
-            x += u16::try_from(cell.symbol().width().max(1)).unwrap_or(1);
-            let alone = !cell.symbol().is_ascii() && !is_box(cell.symbol());
-            if alone || x >= buffer.area.width {
+            let symbol = buffer[(x, y)].symbol();
+            text.push_str(symbol);
+            x += u16::try_from(symbol.width().max(1)).unwrap_or(1);
+            if x >= buffer.area.width {
                 break;
             }
             let next = &buffer[(x, y)];
-            let joins = looks(next) == looks(first) && (next.symbol().is_ascii() || is_box(next.symbol()));
-            if !joins {
+            if looks(next) != looks(first) || !joins(&text, next.symbol()) {
                 break;
             }
         }
@@ -100,8 +97,19 @@ fn row(buffer: &Buffer, y: u16, svg: &mut String) {
     }
 }
 
-fn is_box(symbol: &str) -> bool {
-    symbol == "─"
+/// Whether a symbol belongs to the run before it. Wide and unusual symbols stand alone, because fonts disagree about
+/// their widths; a script that is written from right to left stays together, or its letters would not connect.
+fn joins(run: &str, symbol: &str) -> bool {
+    let rightward = run.chars().next().is_some_and(is_right_to_left);
+    let next_rightward = symbol.chars().next().is_some_and(is_right_to_left);
+    match rightward {
+        true => next_rightward || symbol == " " && !run.ends_with(' ') || symbol == "!",
+        false => run.is_ascii() && symbol.is_ascii(),
+    }
+}
+
+fn is_right_to_left(character: char) -> bool {
+    matches!(character, '\u{0590}'..='\u{08FF}' | '\u{FB1D}'..='\u{FDFF}' | '\u{FE70}'..='\u{FEFF}')
 }
 
 fn looks(cell: &Cell) -> (Color, Color, Modifier) {
@@ -121,20 +129,24 @@ fn run(cell: &Cell, (start, columns, row): (u16, u16, u16), text: &str, svg: &mu
             "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{ROW}\" fill=\"{back}\"/>"
         );
     }
+    let mut attributes = String::new();
+    if cell.modifier.contains(Modifier::DIM) {
+        attributes.push_str(" opacity=\"0.55\"");
+    }
+    if let Some(lines) = drawn_lines(text, x, y) {
+        let _ = writeln!(svg, "<path d=\"{lines}\" fill=\"{front}\"{attributes}/>");
+        return;
+    }
     if text.trim().is_empty() {
         return;
     }
-    let mut attributes = String::new();
     if cell.modifier.contains(Modifier::BOLD) {
         attributes.push_str(" font-weight=\"bold\"");
     }
     if cell.modifier.contains(Modifier::ITALIC) {
         attributes.push_str(" font-style=\"italic\"");
     }
-    if cell.modifier.contains(Modifier::DIM) {
-        attributes.push_str(" opacity=\"0.55\"");
-    }
-    if text.chars().count() > 1 && text.is_ascii() || is_box(text.get(..3).unwrap_or_default()) {
+    if text.len() > 1 && text.is_ascii() {
         let _ = write!(attributes, " textLength=\"{wide:.1}\" lengthAdjust=\"spacing\"");
     }
     let baseline = y + ROW * 0.74;
@@ -143,6 +155,32 @@ fn run(cell: &Cell, (start, columns, row): (u16, u16, u16), text: &str, svg: &mu
         svg,
         "<text x=\"{x:.1}\" y=\"{baseline:.1}\" fill=\"{front}\" xml:space=\"preserve\"{attributes}>{escaped}</text>"
     );
+}
+
+/// Box-drawing characters as shapes that meet at the edges of their cells, whatever the font.
+fn drawn_lines(text: &str, x: f32, y: f32) -> Option<String> {
+    let (left, right, up, down) = match text {
+        "─" => (true, true, false, false),
+        "│" => (false, false, true, true),
+        "┼" => (true, true, true, true),
+        "├" => (false, true, true, true),
+        "┤" => (true, false, true, true),
+        "▌" => return Some(format!("M{x:.1} {y:.1}h{:.1}v{ROW}h-{:.1}z", COLUMN / 2.0, COLUMN / 2.0)),
+        _ => return None,
+    };
+    let (middle_x, middle_y) = (x + COLUMN / 2.0, y + ROW / 2.0);
+    let mut path = String::new();
+    if left || right {
+        let from = if left { x } else { middle_x };
+        let to = if right { x + COLUMN } else { middle_x };
+        let _ = write!(path, "M{from:.1} {:.1}H{to:.1}v1H{from:.1}z", middle_y - 0.5);
+    }
+    if up || down {
+        let from = if up { y } else { middle_y };
+        let to = if down { y + ROW } else { middle_y };
+        let _ = write!(path, "M{:.1} {from:.1}V{to:.1}h1V{from:.1}z", middle_x - 0.5);
+    }
+    Some(path)
 }
 
 fn place(column: u16, row: u16) -> (f32, f32) {

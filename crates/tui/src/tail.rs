@@ -202,31 +202,29 @@ impl OneStream {
         let mut gathering = last.filter(|_| self.head > 0);
         while let Some(event) = log.next().await {
             let seq = event.seq;
-            let wanted = !self.messages_only || event.kind == EventKind::Message;
+            if !self.messages_only || event.kind == EventKind::Message {
+                kept.push_back(event);
+            }
             match gathering {
-                Some(count) if wanted => {
-                    kept.push_back(event);
+                Some(count) if seq < self.head => {
                     if kept.len() > count {
                         kept.pop_front();
                     }
+                    continue;
                 }
-                None if wanted => {
-                    if self.events.send(event).await.is_err() {
-                        return Ok(());
-                    }
+                Some(count) => {
+                    kept.drain(..kept.len().saturating_sub(count));
+                    gathering = None;
                 }
-                _ => {}
+                None => {}
             }
-            if seq >= self.head {
-                gathering = None;
-                for event in kept.drain(..) {
-                    if self.events.send(event).await.is_err() {
-                        return Ok(());
-                    }
-                }
-                if !self.follow {
+            for event in kept.drain(..) {
+                if self.events.send(event).await.is_err() {
                     return Ok(());
                 }
+            }
+            if !self.follow && seq >= self.head {
+                return Ok(());
             }
         }
         Ok(())
@@ -302,7 +300,7 @@ fn write_line(
     match lines {
         Lines::Events => serde_json::to_writer(&mut *out, &EventLine { event, username })?,
         Lines::Messages => {
-            serde_json::to_writer(&mut *out, &MessageLine { message: as_sent(event), username })?
+            serde_json::to_writer(&mut *out, &MessageLine { message: as_sent(event), username })?;
         }
         Lines::Text => {
             let clock = Clock::system(now());

@@ -33,7 +33,7 @@ impl Stale {
     pub(super) fn note(&mut self, change: ViewChange, open: Option<ConversationId>) -> Option<Message> {
         match change {
             ViewChange::Conversations | ViewChange::Outbox | ViewChange::Typing(_) => {
-                self.conversations = true
+                self.conversations = true;
             }
             ViewChange::Timeline(id) => self.timeline |= open == Some(id),
             ViewChange::Sync(_) => self.connection = true,

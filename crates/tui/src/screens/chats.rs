@@ -21,7 +21,7 @@ use crate::theme::Theme;
 const ENTRY_ROWS: usize = 2;
 
 /// The state of the list.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Chats {
     rows: Vec<ConversationSummary>,
     /// Whether the first list has come.
@@ -45,12 +45,6 @@ pub enum Choice {
     ToggleMuted(ConversationId),
     /// Put it into the archive or take it out.
     ToggleArchived(ConversationId),
-}
-
-impl Default for Chats {
-    fn default() -> Self {
-        Self { rows: Vec::new(), loaded: false, cursor: None, filter: None, archive: false }
-    }
 }
 
 impl Chats {
