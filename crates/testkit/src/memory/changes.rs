@@ -1,0 +1,103 @@
+//! What an event does besides standing in the log.
+
+use loquat_domain::ports::Change;
+use loquat_proto::event::SettingsBody;
+use loquat_proto::{EventKind, Role, Seq, UserId};
+
+use super::state::{Membership, Room, Standing};
+
+/// Does what the event at the end of the log says. Without `applies`, what it says of members and settings is there
+/// already.
+pub(super) fn apply(room: &mut Room, seq: Seq, change: Change, applies: bool) {
+    match change {
+        Change::Message { mentions } => {
+            if let Some(stored) = room.at_mut(seq) {
+                stored.mentions = mentions;
+            }
+        }
+        Change::Revise { target } => {
+            if let Some(stored) = room.at_mut(target).filter(|stored| stored.event.body.is_some()) {
+                stored.revised = Some(seq);
+            }
+        }
+        Change::Erase { target } => erase(room, target),
+        Change::React { target, emoji, on } => react(room, seq, (target, emoji), on),
+        Change::Pin { target, on: true } => drop(room.pins.insert(target)),
+        Change::Pin { target, on: false } => drop(room.pins.remove(&target)),
+        Change::Join { user, role, from_here } if applies => join(room, seq, (user, role), from_here),
+        Change::Leave { user } if applies => leave(room, user),
+        Change::Role { user, role } if applies => give_role(room, user, role),
+        Change::Settings(settings) if applies => set(room, settings),
+        Change::Join { .. } | Change::Leave { .. } | Change::Role { .. } | Change::Settings(_) => {}
+    }
+}
+
+/// Erases a message, its edits and its reactions; the skeletons stay.
+pub(super) fn erase(room: &mut Room, target: Seq) {
+    for stored in &mut room.events {
+        let copies = matches!(stored.event.kind, EventKind::Edit | EventKind::Reaction);
+        if stored.event.seq == target || (copies && stored.target == Some(target)) {
+            stored.event.body = None;
+        }
+        if stored.event.seq == target {
+            stored.mentions.clear();
+            stored.revised = None;
+        }
+    }
+    room.reactions.retain(|standing| standing.target != target);
+    room.pins.remove(&target);
+}
+
+fn react(room: &mut Room, seq: Seq, (target, emoji): (Seq, String), on: bool) {
+    let Some((user, ts)) = room.at(seq).map(|stored| (stored.event.sender, stored.event.ts)) else { return };
+    let same = |standing: &Standing| standing.target == target && standing.emoji == emoji;
+    if !on {
+        room.reactions.retain(|standing| !(same(standing) && standing.user == user));
+        return;
+    }
+    if room.reactions.iter().any(|standing| same(standing) && standing.user == user) {
+        return;
+    }
+    let first = room.reactions.iter().filter(|standing| same(standing)).map(|standing| standing.since).min();
+    let since = first.unwrap_or(seq);
+    room.reactions.push(Standing { target, emoji, user, seq, ts, since });
+}
+
+fn join(room: &mut Room, seq: Seq, (user, role): (UserId, Role), from_here: bool) {
+    let Some((ts, pos)) = room.at(seq).map(|stored| (stored.event.ts, stored.pos)) else { return };
+    let visible_from = if from_here { seq } else { 1 };
+    // What was said before the join is nobody's unread, even if it may be read.
+    let membership = Membership::new(role, ts, pos, (visible_from, seq - 1));
+    room.members.entry(user).or_insert(membership);
+}
+
+/// Ends a membership with all that hangs on it.
+pub(super) fn leave(room: &mut Room, user: UserId) {
+    if room.members.remove(&user).is_none() {
+        return;
+    }
+    for stored in &mut room.events {
+        stored.mentions.retain(|mentioned| *mentioned != user);
+    }
+    if room.owner == Some(user) {
+        room.owner = None;
+    }
+}
+
+fn give_role(room: &mut Room, user: UserId, role: Role) {
+    let Some(member) = room.members.get_mut(&user) else { return };
+    member.role = role;
+    if role == Role::Owner {
+        room.owner = Some(user);
+    }
+}
+
+fn set(room: &mut Room, settings: SettingsBody) {
+    let SettingsBody { title, description, avatar, retention, permissions, slow_mode_ms } = settings;
+    room.title = title.unwrap_or_else(|| std::mem::take(&mut room.title));
+    room.description = description.unwrap_or_else(|| std::mem::take(&mut room.description));
+    room.avatar = avatar.unwrap_or_else(|| room.avatar.take());
+    room.retention = retention.unwrap_or(room.retention);
+    room.permissions = permissions.unwrap_or(room.permissions);
+    room.slow_mode_ms = slow_mode_ms.unwrap_or(room.slow_mode_ms);
+}

@@ -1,0 +1,127 @@
+//! The storage ports in memory: plain collections behind one lock, no cleverness.
+//!
+//! Each port has its module; `state` is what they share, `changes` what an event does, `materialise` how a message is
+//! shown. Each call is one critical section, hence atomic; everything is committed at once.
+
+mod account_log;
+mod accounts;
+mod changes;
+mod conversations;
+mod devices;
+mod log;
+mod materialise;
+mod presences;
+mod state;
+mod timeline;
+mod views;
+
+use std::future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use loquat_domain::ports::{Append, AppendOutcome, NewEvent, StoreError};
+use loquat_proto::{ConversationId, UserId};
+use parking_lot::Mutex;
+
+use crate::faults::{self, Faults, WriteFailure};
+use state::State;
+
+/// An in-memory engine of all storage ports: a cheap handle, to be cloned.
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+    /// Whether the process that holds this handle crashed.
+    dead: Arc<AtomicBool>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    faults: Faults,
+}
+
+impl MemoryStore {
+    /// An empty store; the seed determines its random faults.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let shared = Shared { state: Mutex::new(State::new(seed)), faults: Faults::new(seed) };
+        Self { shared: Arc::new(shared), dead: Arc::default() }
+    }
+
+    /// What the store is made to suffer.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.shared.faults
+    }
+
+    /// Crashes whoever works with this handle or a clone of it, and returns a handle for the life after: what was
+    /// committed is there, calls under way end nowhere, and calls by the dead never return.
+    #[must_use]
+    pub fn after_crash(&self) -> Self {
+        self.dead.store(true, Ordering::Release);
+        Self { shared: self.shared.clone(), dead: Arc::default() }
+    }
+
+    /// Appends at the end of a log as another node would, behind the back of the lanes over this store. `false` if
+    /// there is no such conversation.
+    pub fn append_elsewhere(&self, conversation: ConversationId, events: Vec<NewEvent>) -> bool {
+        let mut state = self.shared.state.lock();
+        let Some(room) = state.rooms.get(&conversation) else { return false };
+        let append =
+            Append { conversation, expected_head: room.head(), expected_version: room.version, events };
+        matches!(log::append(&mut state, append), AppendOutcome::Appended { .. })
+    }
+
+    /// Blocks or unblocks the two of a direct conversation, as the port of blocks will: the directory version grows.
+    pub fn set_blocked(&self, conversation: ConversationId, blocked: bool) {
+        if let Some(room) = self.shared.state.lock().rooms.get_mut(&conversation) {
+            room.blocked = blocked;
+            room.version += 1;
+        }
+    }
+
+    /// The events of a log with all nonces and nobody's eyes: for oracles.
+    #[must_use]
+    pub fn whole_log(&self, conversation: ConversationId) -> Vec<loquat_proto::Event> {
+        let state = self.shared.state.lock();
+        let room = state.rooms.get(&conversation);
+        room.into_iter().flat_map(|room| &room.events).map(|stored| stored.event.clone()).collect()
+    }
+
+    /// The members of a conversation: for oracles.
+    #[must_use]
+    pub fn members_of(&self, conversation: ConversationId) -> Vec<UserId> {
+        let state = self.shared.state.lock();
+        state.rooms.get(&conversation).into_iter().flat_map(|room| room.members.keys().copied()).collect()
+    }
+
+    async fn read<T>(&self, work: impl FnOnce(&State) -> T) -> Result<T, StoreError> {
+        self.turn().await;
+        let result = work(&self.shared.state.lock());
+        self.turn().await;
+        Ok(result)
+    }
+
+    async fn write<T>(&self, work: impl FnOnce(&mut State) -> T) -> Result<T, StoreError> {
+        self.turn().await;
+        let failure = self.shared.faults.begin_write().await;
+        self.die_if_dead().await;
+        if failure == Some(WriteFailure::Refused) {
+            return Err(faults::injected());
+        }
+        let result = work(&mut self.shared.state.lock());
+        self.turn().await;
+        if failure == Some(WriteFailure::AnswerLost) { Err(faults::injected()) } else { Ok(result) }
+    }
+
+    async fn turn(&self) {
+        self.shared.faults.take_turns().await;
+        self.die_if_dead().await;
+    }
+
+    async fn die_if_dead(&self) {
+        if self.dead.load(Ordering::Acquire) {
+            future::pending::<()>().await;
+        }
+    }
+}
