@@ -20,7 +20,7 @@ use crate::system::{SystemClock, SystemRandom};
 use crate::{progress, storage};
 
 /// Sign-ups under way at a time: what is made durable together.
-const CONCURRENT: usize = 256;
+const CONCURRENT: usize = 1_024;
 
 /// Bytes of the password that all accounts share.
 const PASSWORD_BYTES: usize = 12;

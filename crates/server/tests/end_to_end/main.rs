@@ -1,5 +1,6 @@
 //! The real binary, from outside.
 
+mod client;
 mod commands;
 mod serve;
 mod support;

@@ -177,9 +177,9 @@ fn families(scrape: &str) -> Vec<[String; 3]> {
     let mut help = ("", "");
     for line in scrape.lines() {
         if let Some(rest) = line.strip_prefix("# HELP ") {
-            help = rest.split_once(' ').unwrap();
+            help = rest.split_once(' ').expect("a name and its help");
         } else if let Some(rest) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = rest.split_once(' ').unwrap();
+            let (name, kind) = rest.split_once(' ').expect("a name and its type");
             assert_eq!(name, help.0, "a family without help");
             families.push([name, kind, help.1].map(str::to_owned));
         }
