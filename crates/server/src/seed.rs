@@ -15,9 +15,9 @@ use loquat_store::SqliteStore;
 use serde::Serialize;
 
 use crate::cli::SeedArgs;
-use crate::settings::{self, Settings};
+use crate::settings::{self, LogSettings, Settings};
 use crate::system::{SystemClock, SystemRandom};
-use crate::{progress, storage};
+use crate::{logging, progress, storage};
 
 /// Sign-ups under way at a time: what is made durable together.
 const CONCURRENT: usize = 1_024;
@@ -51,6 +51,8 @@ impl From<Session> for Seeded {
 /// Makes the accounts in a data folder that no service uses meanwhile.
 pub(crate) fn run(arguments: &SeedArgs) -> Result<()> {
     let settings = settings::load(&arguments.place.sources())?.settings;
+    // Warnings alone: standard error has the bar and the password.
+    logging::start(&LogSettings { level: "warn".to_owned(), ..settings.log.clone() })?;
     let store = storage::open(&settings).context("`admin seed` needs the data folder for itself")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let made = runtime.block_on(seed(arguments, &settings, &store));
