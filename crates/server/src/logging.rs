@@ -26,7 +26,7 @@ pub(crate) fn start(settings: &LogSettings) -> Result<()> {
     let layer = match settings.format {
         LogFormat::Human => fmt::layer().with_ansi(colours).with_writer(lines).boxed(),
         LogFormat::Json => {
-            fmt::layer().json().flatten_event(true).with_current_span(false).with_writer(lines).boxed()
+            fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(lines).boxed()
         }
     };
     Registry::default().with(layer.with_filter(levels)).try_init().context("logging was started before")?;

@@ -159,7 +159,8 @@ fn logs_are_json_lines_without_secrets_at_any_level() {
     service.authorised_call("GET", "/v1/me", (None, Some(&secrets[1])));
     service.call("POST", "/v1/auth/refresh", Some(&serde_json::json!({ "refresh_token": secrets[2] })));
     service.log_in("mira", PASSWORD);
-    service.await_log("request answered");
+    let answered = service.await_log("request answered");
+    assert!(answered["span"]["id"].is_string() && answered["span"]["route"].is_string(), "{answered}");
     let log = service.log();
     for line in log.lines() {
         let parsed: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
