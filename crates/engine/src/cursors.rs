@@ -1,17 +1,29 @@
 //! Delivered and read: the own cursors on their way out, those of others on their way in, and what is unread.
 
-use loquat_proto::conversation::Cursor;
+use loquat_proto::conversation::{Cursor, OwnMembership};
 use loquat_proto::event::EventBody;
 use loquat_proto::{ClientFrame, Conversation, ConversationId, Event, EventKind, Seq, UserId};
 
 use crate::CommandError;
 use crate::engine::{Engine, LoadFor};
+use crate::room::Counting;
 use crate::store::Query;
 use crate::timers::Timer;
 use crate::view::MessageStatus;
 
 /// The most events read to count what is unread; where there may be more, the server is asked.
 const COUNTED: usize = 1_000;
+
+/// How long it takes before the server is asked for its count, in milliseconds: reading on moves the cursor often.
+const COUNT_MS: u64 = 1_000;
+
+/// A count of what is unread up to a `seq`, to which what is above is added.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Count {
+    above: Seq,
+    unread: u64,
+    mentions: u64,
+}
 
 /// Cursors sent within this time before the connection broke are sent again, in milliseconds: the service saves
 /// them up to 1 s late, and frames may have been under way.
@@ -114,48 +126,61 @@ impl Engine {
 
     /// Counts anew what is unread, after the own read cursor moved.
     pub(crate) fn recount_unread(&mut self, conversation: ConversationId) {
-        if !self.count_here(conversation) {
-            self.refresh_summary_later(conversation);
-        }
-    }
-
-    /// Counts what is unread from what this device holds; `false` if it does not hold enough.
-    pub(crate) fn count_here(&mut self, conversation: ConversationId) -> bool {
         self.changes.conversations = true;
         self.changes.timelines.insert(conversation);
         self.dirty_summaries.insert(conversation);
-        let Some(room) = self.rooms.get_mut(&conversation) else { return true };
-        let (read, top) = (room.progress.read, room.top());
-        let is_held = room.progress.ranges.reach(read + 1) == top && !room.has_gap();
+        let Some(room) = self.rooms.get_mut(&conversation) else { return };
+        let read = room.progress.read;
         let is_all_read = read >= room.progress.head;
-        let Some(summary) = room.summary.as_mut() else { return true };
+        let Some(summary) = room.summary.as_mut() else { return };
         summary.me.read = summary.me.read.max(read);
         if is_all_read {
             summary.me.unread = 0;
             summary.me.mentions = 0;
-        } else if is_held {
-            let query = Query::Events { conversation, after: read, limit: COUNTED };
-            self.load(query, LoadFor::Unread { conversation, read, top });
+        } else if !self.count_above(conversation, Count { above: read, unread: 0, mentions: 0 }) {
+            self.ask_for_count(conversation);
         }
-        is_all_read || is_held
+    }
+
+    /// Takes the server's count over, as of a `head` that may be behind what was applied here.
+    pub(crate) fn take_count(&mut self, conversation: ConversationId, head: Seq, me: &OwnMembership) {
+        let Some(room) = self.rooms.get_mut(&conversation) else { return };
+        if me.read < room.progress.read {
+            // It is of an older cursor.
+            self.recount_unread(conversation);
+        } else if head < room.counted {
+            let count = Count { above: head, unread: me.unread, mentions: me.mentions };
+            if !self.count_above(conversation, count) {
+                self.ask_for_count(conversation);
+            }
+        }
+    }
+
+    /// Counts from what this device holds above a `seq`; `false` if it does not hold all of it.
+    fn count_above(&mut self, conversation: ConversationId, count: Count) -> bool {
+        let Some(room) = self.rooms.get(&conversation) else { return true };
+        if room.progress.ranges.reach(count.above + 1) != room.top() || room.has_gap() {
+            return false;
+        }
+        let as_of = room.counting();
+        let query = Query::Events { conversation, after: count.above, limit: COUNTED };
+        self.load(query, LoadFor::Unread { conversation, as_of, count });
+        true
     }
 
     pub(crate) fn unread_loaded(
         &mut self,
         conversation: ConversationId,
-        (read, top): (Seq, Seq),
-        events: &[Event],
+        as_of: Counting,
+        (count, events): (Count, &[Event]),
     ) {
         let Some(room) = self.rooms.get_mut(&conversation) else { return };
-        if room.progress.read != read {
-            return;
-        }
-        if room.top() != top {
+        if room.counting() != as_of {
             self.recount_unread(conversation);
             return;
         }
         if events.len() >= COUNTED {
-            self.refresh_summary_later(conversation);
+            self.ask_for_count(conversation);
             return;
         }
         let me = self.me;
@@ -165,8 +190,8 @@ impl Engine {
             Ok(Some(EventBody::Message(body))) => body.mentions.contains(&me),
             _ => false,
         };
-        summary.me.unread = others.clone().count() as u64;
-        summary.me.mentions = others.filter(mentions).count() as u64;
+        summary.me.unread = count.unread + others.clone().count() as u64;
+        summary.me.mentions = count.mentions + others.filter(mentions).count() as u64;
         self.dirty_summaries.insert(conversation);
         self.changes.conversations = true;
     }
@@ -180,8 +205,13 @@ impl Engine {
         }
     }
 
-    /// The server's own count is better than none, once it has this device's cursor.
-    fn refresh_summary_later(&mut self, conversation: ConversationId) {
+    /// Asks the server for its count, again and again until it is of this device's cursor.
+    fn ask_for_count(&mut self, conversation: ConversationId) {
+        self.timers.set_if_absent(Timer::Count(conversation), self.now.monotonic_ms + COUNT_MS);
+    }
+
+    /// The time has come to ask.
+    pub(crate) fn count_due(&mut self, conversation: ConversationId) {
         self.acknowledge(conversation);
         self.refresh_summary(conversation);
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use loquat_proto::frame::{ClientInfo, FrameId, Hello};
 use loquat_proto::{ClientFrame, ConversationId, DeviceId, Event, Nonce, Seq, ServerFrame, UserId};
 
+use crate::cursors::Count;
 use crate::effect::{BatchId, Credential, Effect, LoadId};
 use crate::entropy::{Entropy, NonceSource};
 use crate::gaps::Plan;
@@ -12,7 +13,7 @@ use crate::open::WindowPage;
 use crate::outbox::Outbox;
 use crate::people::People;
 use crate::requests::Requests;
-use crate::room::Room;
+use crate::room::{Counting, Room};
 use crate::store::{Operation, Query, Restored, SyncPoint};
 use crate::sync::Listing;
 use crate::timers::{Timer, Timers};
@@ -71,8 +72,8 @@ pub(crate) enum LoadFor {
     Window(WindowPage),
     /// Messages that are quoted in the window.
     Quoted(ConversationId),
-    /// Counting what is unread above this cursor, as of this top.
-    Unread { conversation: ConversationId, read: Seq, top: Seq },
+    /// Counting what is unread, as of then.
+    Unread { conversation: ConversationId, as_of: Counting, count: Count },
 }
 
 /// Snapshots that are out of date, told once at the end of an input.
@@ -234,8 +235,8 @@ impl Engine {
         self.input(now, |engine| match engine.loads.remove(&id) {
             Some(LoadFor::Window(page)) => engine.window_loaded(id, page, events),
             Some(LoadFor::Quoted(conversation)) => engine.quoted_loaded(conversation, events),
-            Some(LoadFor::Unread { conversation, read, top }) => {
-                engine.unread_loaded(conversation, (read, top), events);
+            Some(LoadFor::Unread { conversation, as_of, count }) => {
+                engine.unread_loaded(conversation, as_of, (count, events));
             }
             None => {}
         });
@@ -445,6 +446,7 @@ impl Engine {
             Timer::Requests => {}
             Timer::TypingExpires(conversation, user) => self.typing(conversation, user, false),
             Timer::Draft(conversation) => self.send_draft(conversation),
+            Timer::Count(conversation) => self.count_due(conversation),
             Timer::Store => self.write_summaries(),
             Timer::Heartbeat => {
                 if self.is_up() {

@@ -103,6 +103,7 @@ impl Engine {
         let (Some(first), Some(last)) = (run.first(), run.last()) else { return };
         room.progress.ranges.insert(first.event.seq, last.event.seq);
         room.progress.head = room.progress.head.max(last.event.seq);
+        let read = room.progress.read;
         let mut arrived = Vec::new();
         for Held { event, live } in &run {
             // Whoever had an event early as a push hears of it as news, also when a page brought it first.
@@ -112,7 +113,6 @@ impl Engine {
             }
             if event.seq > room.counted {
                 room.counted = event.seq;
-                let read = room.progress.read;
                 if let Some(summary) = room.summary.as_mut() {
                     count(summary, event, (self.me, read));
                 }
@@ -131,6 +131,9 @@ impl Engine {
             self.typing(conversation, *sender, false);
             self.learn(*sender);
         }
+        // An erased message may have mentioned the own user.
+        let erased = run.iter().filter(|held| held.event.kind == EventKind::Delete);
+        let recount = erased.filter_map(|held| store::target(&held.event)).any(|seq| seq > read);
         let own_role = run.iter().any(|held| concerns_membership(&held.event, self.me));
         self.write_events(conversation, run.into_iter().map(|held| held.event).collect());
         for event in arrived {
@@ -141,6 +144,9 @@ impl Engine {
         }
         if own_role {
             self.refresh_summary(conversation);
+        }
+        if recount {
+            self.recount_unread(conversation);
         }
         self.after_store(conversation);
     }

@@ -188,7 +188,9 @@ impl Engine {
             Entry::Message(folded) => folded.message.reply_to,
             Entry::Notice { .. } => None,
         });
-        let missing = |seq: &Seq| *seq < window.low && room.progress.ranges.contains(*seq);
+        // Only from the newest part: what lies below a gap may have been erased in it.
+        let newest = room.progress.ranges.newest().map_or(Seq::MAX, |(first, _)| first);
+        let missing = |seq: &Seq| (newest..window.low).contains(seq);
         let seqs: Vec<Seq> =
             quoted.filter(missing).filter(|seq| !open.looked_for.contains(seq)).take(QUOTED).collect();
         if seqs.is_empty() {

@@ -15,6 +15,14 @@ pub(crate) struct Held {
     pub(crate) live: bool,
 }
 
+/// What a count of unread messages depends on: a count that was begun before one of these moved is worthless.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counting {
+    read: Seq,
+    top: Seq,
+    counted: Seq,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Room {
@@ -84,6 +92,10 @@ impl Room {
         } else {
             self.progress.ranges.top()
         }
+    }
+
+    pub(crate) fn counting(&self) -> Counting {
+        Counting { read: self.progress.read, top: self.top(), counted: self.counted }
     }
 
     pub(crate) fn last_activity(&self) -> Timestamp {

@@ -207,8 +207,7 @@ impl Engine {
         if fresh.me.read < room.progress.read || fresh.me.delivered < room.progress.delivered {
             room.cursors_dirty = true;
         }
-        let remote_draft = fresh.me.draft.clone();
-        let recount = fresh.me.read < room.progress.read;
+        let (head, me) = (fresh.head, fresh.me.clone());
         if is_new || fresh.head >= room.counted {
             room.counted = fresh.head;
             let mut fresh = fresh;
@@ -223,17 +222,14 @@ impl Engine {
             let old = std::mem::replace(&mut summary.cursors, fresh.cursors);
             raise_cursors(&mut summary.cursors, &old);
         }
-        self.draft_from_server(conversation, remote_draft);
+        self.draft_from_server(conversation, me.draft.clone());
         self.dirty_progress.insert(conversation);
         self.dirty_summaries.insert(conversation);
         self.wanted.insert(conversation);
         self.changes.conversations = true;
         self.changes.timelines.insert(conversation);
-        if recount {
-            // The server answers with this count; asking it again would go round.
-            self.count_here(conversation);
-        }
         self.advance(conversation);
+        self.take_count(conversation, head, &me);
         self.serve_window(conversation);
     }
 

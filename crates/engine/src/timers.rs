@@ -17,6 +17,8 @@ pub(crate) enum Timer {
     TypingExpires(ConversationId, UserId),
     /// The draft has rested.
     Draft(ConversationId),
+    /// The server is to be asked what is unread in this conversation.
+    Count(ConversationId),
     /// Changed summaries have rested.
     Store,
     /// Something must be said to stay online.

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use loquat_proto::event::EventBody;
-use loquat_proto::{Event, Message, MessageBody, Reaction, Seq, UserId};
+use loquat_proto::{Event, Format, Message, MessageBody, Reaction, Seq, UserId};
 
 use crate::view::NoticeKind;
 
@@ -136,8 +136,12 @@ pub(crate) fn change_text(message: &mut Message, body: &EventBody, ts: i64) {
             message.edited_at = Some(ts);
         }
         EventBody::Delete(_) => {
+            // As an erased event is: nothing of its content is left, nor of its edits.
             message.text = None;
             message.deleted = true;
+            message.edited_at = None;
+            message.format = Format::default();
+            message.reply_to = None;
             message.mentions.clear();
             message.attachments.clear();
         }
