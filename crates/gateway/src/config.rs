@@ -68,7 +68,9 @@ impl Network {
             (IpAddr::V4(base), IpAddr::V4(address)) => {
                 mask(u128::from(base.to_bits()), 32) == mask(u128::from(address.to_bits()), 32)
             }
-            (IpAddr::V6(base), IpAddr::V6(address)) => mask(base.to_bits(), 128) == mask(address.to_bits(), 128),
+            (IpAddr::V6(base), IpAddr::V6(address)) => {
+                mask(base.to_bits(), 128) == mask(address.to_bits(), 128)
+            }
             _ => false,
         }
     }
@@ -125,7 +127,9 @@ mod tests {
 
     #[test]
     fn what_is_no_network_is_refused_and_named() {
-        for text in ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "host", "::/129", "10.0.0.0/-1", "10.0.0.0/8/8"] {
+        for text in
+            ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0/8", "host", "::/129", "10.0.0.0/-1", "10.0.0.0/8/8"]
+        {
             assert_eq!(text.parse::<Network>(), Err(InvalidNetwork(text.to_owned())));
         }
     }

@@ -152,7 +152,8 @@ async fn read_body(headers: &HeaderMap, body: Body, state: &GatewayState) -> Res
         return Err(too_large());
     }
     to_bytes(body, limit).await.map_err(|error| {
-        let over_limit = std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
+        let over_limit =
+            std::error::Error::source(&error).is_some_and(|source| source.to_string().contains("limit"));
         if over_limit { too_large() } else { Failure::invalid("the body could not be read") }
     })
 }

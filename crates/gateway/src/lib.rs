@@ -55,14 +55,15 @@ impl Gateway {
     }
 
     /// All routes, each behind its guard. [`Gateway::serve`] serves this; handlers rely on its accept loop.
-    #[must_use]
     fn router(&self) -> Router {
         let router = route::build(&self.state);
         let router = match self.state.origins.cors() {
             Some(cors) => router.layer(cors),
             None => router,
         };
-        router.layer(middleware::from_fn_with_state(self.state.clone(), observe::observe)).with_state(self.state.clone())
+        router
+            .layer(middleware::from_fn_with_state(self.state.clone(), observe::observe))
+            .with_state(self.state.clone())
     }
 
     /// Serves until `shutdown` completes; then tells sockets to go elsewhere, lets calls finish, and returns when all
@@ -73,7 +74,6 @@ impl Gateway {
 
     /// `GET /metrics` for the operator's own listener: the metrics of the domain and of the gateway, and those that
     /// `registry` holds already.
-    #[must_use]
     pub fn metrics_router(&self, mut registry: Registry) -> Router {
         self.state.metrics.register(&mut registry);
         self.state.app.metrics().register(&mut registry);

@@ -22,7 +22,8 @@ use prometheus_client::registry::Registry;
 use crate::socket::FrameOp;
 
 /// Upper bounds of request durations, in seconds: from a cached read to a long poll.
-const DURATION_BUCKETS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
+const DURATION_BUCKETS: [f64; 12] =
+    [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
 
 /// The kinds of frames that go out, as they are told apart by how they begin.
 const OUTBOUND_OPS: [&str; 9] =
@@ -128,7 +129,11 @@ impl Metrics {
             "Coalesced writes to sockets, of one or more frames",
             self.socket_flushes.clone(),
         );
-        registry.register("gateway_connections", "Open connections that have not become sockets", self.connections.clone());
+        registry.register(
+            "gateway_connections",
+            "Open connections that have not become sockets",
+            self.connections.clone(),
+        );
         registry.register("sockets", "Open sockets", self.sockets.clone());
         registry.register(
             "gateway_turned_away",

@@ -209,12 +209,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_rate_limit_says_which_and_for_how_long() {
-        for (meter, limit) in [
-            (Meter::Requests, "200"),
-            (Meter::Sends, "60"),
-            (Meter::SignUps, "5"),
-            (Meter::LogIns, "10"),
-        ] {
+        for (meter, limit) in
+            [(Meter::Requests, "200"), (Meter::Sends, "60"), (Meter::SignUps, "5"), (Meter::LogIns, "10")]
+        {
             let failure = Failure::from(Refusal::RateLimited { retry_after_ms: 1_500 }).metered(meter);
             let (headers, problem) = rendered(failure).await;
             assert_eq!(problem.retry_after_ms, Some(1_500));

@@ -46,8 +46,10 @@ pub enum Audience {
     /// Members of the conversation with at least this role. To those who are no members it is not there; lesser
     /// members are forbidden.
     Members(Role),
-    /// The author of the message; other members are forbidden, to others it is not there.
+    /// The author of the message. Other members are forbidden, to those who are no members it is not there.
     Author,
+    /// The author of the message, and admins. As above for all others.
+    AuthorOrAdmin,
 }
 
 /// One route.
@@ -126,8 +128,8 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
 /// The router of all routes, each behind its guard. Anything else is a problem: 404, or 405 with `Allow`.
 pub(crate) fn build(state: &GatewayState) -> Router<GatewayState> {
     let router = routes().fold(Router::new(), |router, route| {
-        let method =
-            MethodFilter::try_from(route.method.clone()).expect("routes use the standard methods of HTTP only");
+        let method = MethodFilter::try_from(route.method.clone())
+            .expect("routes use the standard methods of HTTP only");
         let guard = middleware::from_fn_with_state((state.clone(), route), guard);
         router.route(route.template, (route.handler)(method).route_layer(guard))
     });
@@ -153,7 +155,8 @@ async fn guard(
     if let Some(failure) = response.extensions_mut().remove::<Failure>() {
         response.extensions_mut().insert(failure.metered(route.meter));
     }
-    if let Some(Decision { limit, remaining, reset_seconds }) = decision.filter(|decision| decision.limit > 0) {
+    if let Some(Decision { limit, remaining, reset_seconds }) = decision.filter(|decision| decision.limit > 0)
+    {
         set_rate_limit(response.headers_mut(), RateLimit { limit, remaining, reset_seconds });
     }
     response
@@ -168,7 +171,9 @@ async fn admit(
     let address = client_address(peer.0, request.headers(), |hop| state.config.trusts(hop));
     request.extensions_mut().insert(ClientAddress(address));
     let limits = state.app.limits();
-    let count = |key| limits.request(key).map(Some).map_err(|refusal| Failure::from(refusal).metered(Meter::Requests));
+    let count = |key| {
+        limits.request(key).map(Some).map_err(|refusal| Failure::from(refusal).metered(Meter::Requests))
+    };
     match route.access {
         Access::Probe => Ok(None),
         Access::Public => count(Key::Address(address)),
@@ -202,7 +207,12 @@ mod tests {
     fn no_two_routes_are_the_same() {
         let mut seen = HashSet::new();
         for route in routes() {
-            assert!(seen.insert((route.method.clone(), route.template)), "{} {}", route.method, route.template);
+            assert!(
+                seen.insert((route.method.clone(), route.template)),
+                "{} {}",
+                route.method,
+                route.template
+            );
         }
     }
 
@@ -213,7 +223,7 @@ mod tests {
                 panic!("{} {} asks for no credentials", route.method, route.template)
             };
             assert!(
-                matches!(audience, Audience::Members(_) | Audience::Author),
+                matches!(audience, Audience::Members(_) | Audience::Author | Audience::AuthorOrAdmin),
                 "{} {} is for {audience:?}",
                 route.method,
                 route.template

@@ -29,7 +29,8 @@ impl Origins {
     pub(crate) fn new(config: &GatewayConfig, public_url: Option<&str>) -> Self {
         let own = public_url.and_then(origin_of);
         let secure = config.tls || own.as_ref().is_some_and(|own| own.starts_with("https://"));
-        let allowed = config.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase());
+        let allowed =
+            config.allowed_origins.iter().map(|origin| origin.trim_end_matches('/').to_ascii_lowercase());
         Self { allowed: allowed.collect(), own, secure }
     }
 
@@ -83,7 +84,8 @@ impl Origins {
     /// Lets pages of the configured origins read answers (CORS). `None` where there are none: the own origin needs
     /// no permission.
     pub(crate) fn cors(&self) -> Option<CorsLayer> {
-        let origins: Vec<_> = self.allowed.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
+        let origins: Vec<_> =
+            self.allowed.iter().filter_map(|origin| HeaderValue::from_str(origin).ok()).collect();
         if origins.is_empty() {
             return None;
         }

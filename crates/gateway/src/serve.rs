@@ -79,7 +79,12 @@ pub(crate) async fn serve(
     drain(&state).await
 }
 
-fn admit(state: &GatewayState, router: &Router, places: &Arc<Semaphore>, (stream, peer): (TcpStream, SocketAddr)) {
+fn admit(
+    state: &GatewayState,
+    router: &Router,
+    places: &Arc<Semaphore>,
+    (stream, peer): (TcpStream, SocketAddr),
+) {
     let Ok(permit) = Arc::clone(places).try_acquire_owned() else {
         state.metrics.turned_away.inc();
         // Fits into the empty send buffer; nobody waits for it to be read.
@@ -104,7 +109,12 @@ async fn recover(error: &io::Error) {
     tokio::time::sleep(ACCEPT_PAUSE).await;
 }
 
-async fn connection(state: GatewayState, router: Router, stream: TcpStream, (peer, permit): (IpAddr, ConnectionPermit)) {
+async fn connection(
+    state: GatewayState,
+    router: Router,
+    stream: TcpStream,
+    (peer, permit): (IpAddr, ConnectionPermit),
+) {
     state.metrics.connections.inc();
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(Peer(peer));

@@ -16,10 +16,14 @@ use crate::route::{Access, Audience, Route};
 use crate::state::GatewayState;
 
 pub(crate) static ROUTES: &[Route] = &[
-    Route::new(Method::POST, "/v1/auth/signup", Access::Public, |method| on(method, sign_up)).metered(Meter::SignUps),
-    Route::new(Method::POST, "/v1/auth/login", Access::Public, |method| on(method, log_in)).metered(Meter::LogIns),
+    Route::new(Method::POST, "/v1/auth/signup", Access::Public, |method| on(method, sign_up))
+        .metered(Meter::SignUps),
+    Route::new(Method::POST, "/v1/auth/login", Access::Public, |method| on(method, log_in))
+        .metered(Meter::LogIns),
     Route::new(Method::POST, "/v1/auth/refresh", Access::Public, |method| on(method, refresh)),
-    Route::new(Method::POST, "/v1/auth/logout", Access::SignedIn(Audience::Everyone), |method| on(method, log_out)),
+    Route::new(Method::POST, "/v1/auth/logout", Access::SignedIn(Audience::Everyone), |method| {
+        on(method, log_out)
+    }),
     Route::new(Method::POST, "/v1/auth/password", Access::SignedIn(Audience::Everyone), |method| {
         on(method, change_password)
     }),
@@ -116,6 +120,7 @@ fn answer(
         return Ok((status, JsonBody(session)).into_response());
     }
     let token = session.refresh_token.take().ok_or_else(Failure::internal)?;
-    let set = cookie::set(&token, refresh_max_age_seconds, state.origins.are_secure()).ok_or_else(Failure::internal)?;
+    let set = cookie::set(&token, refresh_max_age_seconds, state.origins.are_secure())
+        .ok_or_else(Failure::internal)?;
     Ok((status, [(header::SET_COOKIE, set)], JsonBody(session)).into_response())
 }

@@ -14,7 +14,9 @@ use crate::socket::SOCKET_PATH;
 use crate::state::GatewayState;
 
 pub(crate) static ROUTES: &[Route] =
-    &[Route::new(Method::POST, "/v1/connect", Access::SignedIn(Audience::Everyone), |method| on(method, connect))];
+    &[Route::new(Method::POST, "/v1/connect", Access::SignedIn(Audience::Everyone), |method| {
+        on(method, connect)
+    })];
 
 async fn connect(
     State(state): State<GatewayState>,

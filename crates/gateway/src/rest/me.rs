@@ -16,10 +16,15 @@ pub(crate) static ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/me", Access::SignedIn(Audience::Everyone), |method| on(method, show)),
     Route::new(Method::PATCH, "/v1/me", Access::SignedIn(Audience::Everyone), |method| on(method, update)),
     Route::new(Method::DELETE, "/v1/me", Access::SignedIn(Audience::Everyone), |method| on(method, delete)),
-    Route::new(Method::GET, "/v1/me/devices", Access::SignedIn(Audience::Everyone), |method| on(method, devices)),
-    Route::new(Method::DELETE, "/v1/me/devices/{device}", Access::SignedIn(Audience::DeviceOwner), |method| {
-        on(method, revoke_device)
+    Route::new(Method::GET, "/v1/me/devices", Access::SignedIn(Audience::Everyone), |method| {
+        on(method, devices)
     }),
+    Route::new(
+        Method::DELETE,
+        "/v1/me/devices/{device}",
+        Access::SignedIn(Audience::DeviceOwner),
+        |method| on(method, revoke_device),
+    ),
 ];
 
 async fn show(

@@ -19,7 +19,9 @@ const ANY_MEMBER: Access = Access::SignedIn(Audience::Members(Role::Guest));
 const ADMINS: Access = Access::SignedIn(Audience::Members(Role::Admin));
 
 pub(crate) static ROUTES: &[Route] = &[
-    Route::new(Method::GET, "/v1/conversations/{conversation}/members", ANY_MEMBER, |method| on(method, list)),
+    Route::new(Method::GET, "/v1/conversations/{conversation}/members", ANY_MEMBER, |method| {
+        on(method, list)
+    }),
     Route::new(Method::POST, "/v1/conversations/{conversation}/members", ADMINS, |method| on(method, add)),
     Route::new(Method::PATCH, "/v1/conversations/{conversation}/members/{user}", ADMINS, |method| {
         on(method, change_role)

@@ -22,6 +22,7 @@ const READERS: Access = Access::SignedIn(Audience::Members(Role::Guest));
 const WRITERS: Access = Access::SignedIn(Audience::Members(Role::Member));
 const ADMINS: Access = Access::SignedIn(Audience::Members(Role::Admin));
 const AUTHOR: Access = Access::SignedIn(Audience::Author);
+const AUTHOR_OR_ADMIN: Access = Access::SignedIn(Audience::AuthorOrAdmin);
 
 const MESSAGES: &str = "/v1/conversations/{conversation}/messages";
 const MESSAGE: &str = "/v1/conversations/{conversation}/messages/{seq}";
@@ -33,9 +34,9 @@ pub(crate) static ROUTES: &[Route] = &[
     Route::new(Method::POST, MESSAGES, WRITERS, |method| on(method, send)).metered(Meter::Sends),
     Route::new(Method::GET, MESSAGE, READERS, |method| on(method, show)),
     Route::new(Method::PATCH, MESSAGE, AUTHOR, |method| on(method, edit)).metered(Meter::Sends),
-    Route::new(Method::DELETE, MESSAGE, AUTHOR, |method| on(method, delete)).metered(Meter::Sends),
-    Route::new(Method::PUT, REACTION, WRITERS, |method| on(method, put_reaction)).metered(Meter::Sends),
-    Route::new(Method::DELETE, REACTION, WRITERS, |method| on(method, delete_reaction)).metered(Meter::Sends),
+    Route::new(Method::DELETE, MESSAGE, AUTHOR_OR_ADMIN, |method| on(method, delete)).metered(Meter::Sends),
+    Route::new(Method::PUT, REACTION, READERS, |method| on(method, put_reaction)).metered(Meter::Sends),
+    Route::new(Method::DELETE, REACTION, READERS, |method| on(method, delete_reaction)).metered(Meter::Sends),
     Route::new(Method::PUT, PIN, ADMINS, |method| on(method, put_pin)).metered(Meter::Sends),
     Route::new(Method::DELETE, PIN, ADMINS, |method| on(method, delete_pin)).metered(Meter::Sends),
     Route::new(Method::GET, "/v1/conversations/{conversation}/events", READERS, |method| on(method, events)),

@@ -14,7 +14,9 @@ use crate::state::GatewayState;
 
 pub(crate) static ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/users", Access::SignedIn(Audience::Everyone), |method| on(method, search)),
-    Route::new(Method::GET, "/v1/users/{user}", Access::SignedIn(Audience::Everyone), |method| on(method, show)),
+    Route::new(Method::GET, "/v1/users/{user}", Access::SignedIn(Audience::Everyone), |method| {
+        on(method, show)
+    }),
 ];
 
 #[derive(Debug, Deserialize)]

@@ -46,7 +46,11 @@ impl End {
             Refusal::Invalid(_) | Refusal::TooLarge { .. } => numbered(CloseCode::Malformed),
             _ => (TRY_AGAIN_LATER, "try again later"),
         };
-        Self::Close(Closing { code, reason, last_words: Some(frame::answer_error(re, &ErrorBody::from(refusal))) })
+        Self::Close(Closing {
+            code,
+            reason,
+            last_words: Some(frame::answer_error(re, &ErrorBody::from(refusal))),
+        })
     }
 
     /// What came in was no frame of this protocol.

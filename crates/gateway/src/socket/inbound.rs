@@ -149,7 +149,9 @@ impl Inbound {
             }
             ClientFrame::Fetch(fetch) => self.fetch(id, &fetch),
             ClientFrame::Watch { users } => self.watch(id, users),
-            ClientFrame::Hello(_) => self.refuse(id, &Refusal::invalid("hello comes once, as the first frame")),
+            ClientFrame::Hello(_) => {
+                self.refuse(id, &Refusal::invalid("hello comes once, as the first frame"))
+            }
             ClientFrame::Send { .. }
             | ClientFrame::Ack { .. }
             | ClientFrame::Edit { .. }
@@ -180,7 +182,8 @@ impl Inbound {
 
     fn watch(&mut self, id: Option<FrameId>, users: Vec<UserId>) -> Option<End> {
         let Some(permit) = self.query_permit() else { return self.refuse_query(id) };
-        let (app, session, before) = (self.state.app.clone(), Arc::clone(&self.session), self.watching.take());
+        let (app, session, before) =
+            (self.state.app.clone(), Arc::clone(&self.session), self.watching.take());
         let reading = async move {
             if let Some(before) = before {
                 // It has answered for itself, whatever became of it.
@@ -245,9 +248,7 @@ impl Inbound {
 /// How the socket ends when its stream cannot be read any further.
 pub(super) fn broken(error: &Error, limit: usize) -> End {
     match error {
-        Error::Capacity(_) => {
-            End::refused(None, &Refusal::TooLarge { what: "the frame, in bytes,", limit })
-        }
+        Error::Capacity(_) => End::refused(None, &Refusal::TooLarge { what: "the frame, in bytes,", limit }),
         Error::Utf8(_) => End::malformed("frames are UTF-8"),
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
         Error::Protocol(error) => End::malformed(error.to_string()),

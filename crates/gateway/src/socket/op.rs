@@ -81,10 +81,11 @@ impl FrameOp {
         let audience = match self {
             // It brings its credentials itself.
             Self::Hello => return Access::Public,
-            Self::Send | Self::React | Self::Typing => Audience::Members(Role::Member),
-            Self::Edit | Self::Delete => Audience::Author,
+            Self::Send | Self::Typing => Audience::Members(Role::Member),
+            Self::Edit => Audience::Author,
+            Self::Delete => Audience::AuthorOrAdmin,
             Self::Pin => Audience::Members(Role::Admin),
-            Self::Ack | Self::Fetch => Audience::Members(Role::Guest),
+            Self::React | Self::Ack | Self::Fetch => Audience::Members(Role::Guest),
             Self::Watch | Self::Status | Self::Ping => Audience::Everyone,
         };
         Access::SignedIn(audience)

@@ -66,7 +66,10 @@ pub(super) async fn ping<S: AsyncRead + AsyncWrite + Unpin>(
 
 /// Says why the socket is closed, and waits a moment for the client's own close: leaving with unread input would reset
 /// the connection, and the client might never read the reason.
-pub(super) async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, closing: Closing) {
+pub(super) async fn farewell<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    closing: Closing,
+) {
     use futures_util::StreamExt as _;
     use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 
@@ -97,7 +100,10 @@ async fn feed<S: AsyncRead + AsyncWrite + Unpin>(
     socket.feed(Message::Frame(Frame::message(message, OpCode::Data(opcode), true))).await
 }
 
-async fn within_limit(session: &Session, writing: impl Future<Output = Result<(), Error>>) -> Result<(), End> {
+async fn within_limit(
+    session: &Session,
+    writing: impl Future<Output = Result<(), Error>>,
+) -> Result<(), End> {
     let mut writing = std::pin::pin!(writing);
     let started = Instant::now();
     loop {
@@ -142,7 +148,8 @@ mod tests {
     #[tokio::test]
     async fn the_reason_of_a_close_arrives_after_the_last_words() {
         let (mut server, mut client) = pair(1 << 16).await;
-        let closing = Closing { code: 4001, reason: "unauthorized", last_words: Some(Bytes::from_static(b"{}")) };
+        let closing =
+            Closing { code: 4001, reason: "unauthorized", last_words: Some(Bytes::from_static(b"{}")) };
         let reading = tokio::spawn(async move {
             let words = client.next().await.unwrap().unwrap();
             let close = client.next().await.unwrap().unwrap();

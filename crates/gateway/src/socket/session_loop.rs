@@ -33,7 +33,10 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 const SILENCE_LIMIT: Duration = Duration::from_secs(30);
 
 /// Serves a socket until it ends.
-pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocketStream<S>, state: GatewayState) {
+pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: WebSocketStream<S>,
+    state: GatewayState,
+) {
     state.metrics.sockets.inc();
     let end = AssertUnwindSafe(converse(&mut socket, &state)).catch_unwind().await.unwrap_or_else(|_| {
         state.metrics.panics.inc();
@@ -46,7 +49,10 @@ pub(super) async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut socket: WebSocket
     }
 }
 
-async fn converse<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>, state: &GatewayState) -> End {
+async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    socket: &mut WebSocketStream<S>,
+    state: &GatewayState,
+) -> End {
     let open = match greet(socket, state).await {
         Ok(open) => open,
         Err(end) => return end,
@@ -102,7 +108,9 @@ async fn first_text<S: AsyncRead + AsyncWrite + Unpin>(
 fn parse_hello(text: &str) -> Result<(FrameId, Hello), End> {
     match ClientFrame::parse(text) {
         Ok(ParsedFrame { id: Some(id), frame: ClientFrame::Hello(hello) }) => Ok((id, hello)),
-        Ok(ParsedFrame { id: None, frame: ClientFrame::Hello(_) }) => Err(End::malformed("hello needs an id")),
+        Ok(ParsedFrame { id: None, frame: ClientFrame::Hello(_) }) => {
+            Err(End::malformed("hello needs an id"))
+        }
         Ok(ParsedFrame { id, .. }) => Err(End::refused(id, &Refusal::invalid("the first frame is hello"))),
         Err(FrameError::Malformed(detail)) => Err(End::malformed(detail)),
         Err(FrameError::Invalid { id, detail }) => Err(End::refused(id, &Refusal::Invalid(detail))),

@@ -44,7 +44,9 @@ pub(super) async fn upgrade(
 ) -> Result<Response, Failure> {
     state.origins.check(request.headers())?;
     if !offers_subprotocol(request.headers()) {
-        return Err(Failure::invalid(format!("offer the subprotocol {SUBPROTOCOL} (Sec-WebSocket-Protocol)")));
+        return Err(Failure::invalid(format!(
+            "offer the subprotocol {SUBPROTOCOL} (Sec-WebSocket-Protocol)"
+        )));
     }
     let mut response = create_response_with_body(&request, Body::empty)
         .map_err(|error| Failure::invalid(format!("this is where sockets are opened: {error}")))?;
@@ -65,7 +67,8 @@ pub(super) async fn upgrade(
         let _places = places;
         // The client may be gone before it has our answer.
         let Ok(upgraded) = upgrading.await else { return };
-        let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
+        let socket =
+            WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
         session_loop::run(socket, state).await;
     }));
     Ok(response)

@@ -1,0 +1,98 @@
+//! The authorisation matrix: every route of the router and every frame of the frame table, as everybody.
+//!
+//! What is expected follows from the audience that stands beside each route and frame; a new one cannot escape, since
+//! the test walks the tables that the service is built from and fails where it does not know how to call an entry.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cast;
+mod frames;
+mod samples;
+
+use cast::{Actor, Cast, Scene};
+use loquat_gateway::{Access, Audience, routes};
+use loquat_proto::Role;
+use serde_json::Value;
+use support::Server;
+
+/// What becomes of a call or a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Allowed,
+    Unauthorized,
+    Forbidden,
+    NotFound,
+}
+
+/// What should become of it.
+pub fn expected(access: Access, actor: Actor) -> Outcome {
+    let Access::SignedIn(audience) = access else { return Outcome::Allowed };
+    if matches!(actor, Actor::Nobody | Actor::Revoked) {
+        return Outcome::Unauthorized;
+    }
+    let role = actor.role();
+    match (audience, role) {
+        (Audience::Everyone, _) => Outcome::Allowed,
+        (Audience::DeviceOwner, _) if actor == Actor::Author => Outcome::Allowed,
+        (Audience::DeviceOwner, _) | (_, None) => Outcome::NotFound,
+        (Audience::Members(least), Some(role)) if role >= least => Outcome::Allowed,
+        (Audience::Author | Audience::AuthorOrAdmin, Some(_)) if actor == Actor::Author => Outcome::Allowed,
+        (Audience::AuthorOrAdmin, Some(role)) if role >= Role::Admin => Outcome::Allowed,
+        (Audience::Members(_) | Audience::Author | Audience::AuthorOrAdmin, Some(_)) => Outcome::Forbidden,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_route_lets_in_whom_it_should() {
+    let server = Server::start().await;
+    let shared = Cast::sign_up(&server, 0).await;
+    for (index, route) in routes().enumerate() {
+        // What everyone may do may end an account or a session: those routes get people of their own.
+        let own = match route.access() {
+            Access::SignedIn(Audience::Everyone) => Some(Cast::sign_up(&server, index + 1).await),
+            _ => None,
+        };
+        let cast = own.as_ref().unwrap_or(&shared);
+        for actor in Actor::ALL {
+            let scene = Scene::set(&server, cast).await;
+            let name = format!("{} {} as {actor:?}", route.method(), route.template());
+            let Some(sample) = samples::sample(route, &scene).await else {
+                panic!("{name}: the matrix does not know how to call it; add it to samples.rs")
+            };
+            let head = scene.head().await;
+            let client = scene.client(actor);
+            let answer = client.call(route.method().clone(), &sample.path, sample.body.clone()).await;
+            let outcome = match answer.status {
+                200..=299 => Outcome::Allowed,
+                401 => Outcome::Unauthorized,
+                403 => Outcome::Forbidden,
+                404 => Outcome::NotFound,
+                // A socket is not opened by a plain call, but nobody is kept from trying.
+                400 if route.template() == "/v1/ws" => Outcome::Allowed,
+                status => panic!("{name}: {status} {}", answer.body),
+            };
+            assert_eq!(outcome, expected(route.access(), actor), "{name}: {}", answer.body);
+            if outcome == Outcome::Allowed {
+                continue;
+            }
+            assert_eq!(scene.head().await, head, "{name}: was refused, and appended all the same");
+            if outcome == Outcome::NotFound && route.template().contains("{conversation}") {
+                let elsewhere = sample.path.replace(&scene.group.id, "2251799813685247");
+                let nothing = client.call(route.method().clone(), &elsewhere, sample.body).await;
+                assert_eq!(
+                    without_request_id(answer.body),
+                    without_request_id(nothing.body),
+                    "{name}: tells that the conversation is there"
+                );
+            }
+        }
+    }
+}
+
+fn without_request_id(mut problem: Value) -> Value {
+    problem["request_id"] = Value::Null;
+    problem
+}
