@@ -11,28 +11,30 @@ pub(crate) fn counter(total: u64, what: &'static str) -> ProgressBar {
     bar(total, what, "{prefix} [{bar:32}] {pos} of {len} ({per_sec}, {eta} left)")
 }
 
-/// A bar over the pages of a store.
+/// A bar over the pages of a store, which is there once their number is known.
 pub(crate) struct PageBar {
-    bar: ProgressBar,
+    what: &'static str,
+    bar: Option<ProgressBar>,
 }
 
 impl PageBar {
-    /// An empty bar.
-    pub(crate) fn new(what: &'static str) -> Self {
-        Self {
-            bar: bar(0, what, "{prefix} [{bar:32}] {bytes} of {total_bytes} ({bytes_per_sec}, {eta} left)"),
-        }
+    /// Nothing yet.
+    pub(crate) const fn new(what: &'static str) -> Self {
+        Self { what, bar: None }
     }
 
-    /// Shows how far it is. The total may grow while a service writes.
+    /// Shows how far it is.
     pub(crate) fn show(&mut self, progress: Progress) {
-        self.bar.set_length(progress.total * PAGE_BYTES);
-        self.bar.set_position(progress.copied * PAGE_BYTES);
+        let template = "{prefix} [{bar:32}] {bytes} of {total_bytes} ({eta} left)";
+        let bar = self.bar.get_or_insert_with(|| bar(progress.total * PAGE_BYTES, self.what, template));
+        bar.set_position(progress.copied * PAGE_BYTES);
     }
 
     /// Takes the bar away.
     pub(crate) fn finish(self) {
-        self.bar.finish_and_clear();
+        if let Some(bar) = self.bar {
+            bar.finish_and_clear();
+        }
     }
 }
 
