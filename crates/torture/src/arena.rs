@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use tokio::task::JoinSet;
 
 use crate::api::{Address, Api, Call};
@@ -57,6 +58,9 @@ pub(crate) struct Arena {
     verified: Vec<usize>,
     worlds: u64,
 }
+
+/// What runs for each worker: gives back its place, the worker, and what it did.
+type Tasks<T> = JoinSet<(usize, Worker, Outcome<T>)>;
 
 /// What a verification found.
 #[derive(Debug, Default)]
@@ -113,32 +117,43 @@ impl Arena {
 
     /// Connects every user, all at once.
     pub(crate) async fn connect(&mut self) -> Outcome<()> {
-        self.each_worker(|mut worker| async move {
-            let done = worker.connect().await;
-            (worker, done)
-        })
-        .await
+        self.each_worker(|worker, _| Box::pin(worker.connect())).await.map(drop)
     }
 
-    /// Runs one task for each worker, and takes the workers back in their order.
-    pub(crate) async fn each_worker<Task>(&mut self, task: impl Fn(Worker) -> Task) -> Outcome<()>
-    where
-        Task: Future<Output = (Worker, Outcome<()>)> + Send + 'static,
-    {
+    /// Runs one task for each worker, all at once.
+    async fn each_worker<T: Send + 'static>(
+        &mut self,
+        task: impl for<'w> Fn(&'w mut Worker, usize) -> BoxFuture<'w, Outcome<T>> + Clone + Send + 'static,
+    ) -> Outcome<Vec<T>> {
+        let tasks = self.dispatch(task);
+        self.gather(tasks).await
+    }
+
+    fn dispatch<T: Send + 'static>(
+        &mut self,
+        task: impl for<'w> Fn(&'w mut Worker, usize) -> BoxFuture<'w, Outcome<T>> + Clone + Send + 'static,
+    ) -> Tasks<T> {
         let mut tasks = JoinSet::new();
-        for (index, worker) in std::mem::take(&mut self.workers).into_iter().enumerate() {
-            let work = task(worker);
-            tasks.spawn(async move { (index, work.await) });
+        for (index, mut worker) in std::mem::take(&mut self.workers).into_iter().enumerate() {
+            let task = task.clone();
+            tasks.spawn(async move {
+                let done = task(&mut worker, index).await;
+                (index, worker, done)
+            });
         }
+        tasks
+    }
+
+    /// Takes the workers back in their order, with what their tasks gave.
+    async fn gather<T: Send + 'static>(&mut self, mut tasks: Tasks<T>) -> Outcome<Vec<T>> {
         let mut back = BTreeMap::new();
-        let mut outcome = Ok(());
         while let Some(done) = tasks.join_next().await {
-            let (index, (worker, done)) = done.map_err(Failure::unexpected)?;
-            back.insert(index, worker);
-            outcome = outcome.and(done);
+            let (index, worker, done) = done.map_err(Failure::unexpected)?;
+            back.insert(index, (worker, done));
         }
-        self.workers = back.into_values().collect();
-        outcome
+        let (workers, results): (Vec<_>, Vec<_>) = back.into_values().unzip();
+        self.workers = workers;
+        results.into_iter().collect()
     }
 
     /// Lets everybody work while `meanwhile` runs; they stop when it is done, or when the service is gone.
@@ -147,25 +162,15 @@ impl Arena {
         meanwhile: impl AsyncFnOnce(&mut Option<Server>) -> Outcome<T>,
     ) -> Outcome<T> {
         let stop = Arc::new(AtomicBool::new(false));
-        let mut tasks = JoinSet::new();
-        for (index, mut worker) in std::mem::take(&mut self.workers).into_iter().enumerate() {
-            let stop = Arc::clone(&stop);
-            tasks.spawn(async move {
-                let done = worker.work(&stop).await;
-                (index, worker, done)
-            });
-        }
+        let seen = Arc::clone(&stop);
+        let tasks = self.dispatch(move |worker, _| {
+            let seen = Arc::clone(&seen);
+            Box::pin(async move { worker.work(&seen).await })
+        });
         let result = meanwhile(&mut self.server).await;
         stop.store(true, Ordering::Release);
-        let mut back = BTreeMap::new();
-        let mut outcome = Ok(());
-        while let Some(done) = tasks.join_next().await {
-            let (index, worker, done) = done.map_err(Failure::unexpected)?;
-            back.insert(index, worker);
-            outcome = outcome.and(done);
-        }
-        self.workers = back.into_values().collect();
-        outcome.and(result)
+        self.gather(tasks).await?;
+        result
     }
 
     /// Everybody works for a while, and nothing happens to the service.
@@ -203,11 +208,8 @@ impl Arena {
 
     /// Asks again for everything unanswered, so that it is known what became of it.
     pub(crate) async fn resolve(&mut self) -> Outcome<()> {
-        self.each_worker(|mut worker| async move {
-            let done = worker.replay(0, |entry| entry.answer == Answer::None).await.map(drop);
-            (worker, done)
-        })
-        .await
+        let unanswered = |entry: &Entry| entry.answer == Answer::None;
+        self.each_worker(move |worker, _| Box::pin(worker.replay(0, unanswered))).await.map(drop)
     }
 
     /// The whole oracle: rules 1 to 5 and 7 as things stand, then everything unanswered is asked again, then
@@ -239,9 +241,6 @@ impl Arena {
     async fn settle(&mut self) -> Outcome<(Vec<Violation>, Vec<Exhibit>)> {
         let started = Instant::now();
         loop {
-            for worker in &mut self.workers {
-                worker.absorb()?;
-            }
             let exhibits = self.exhibits().await?;
             let entries: Vec<Entry> =
                 self.workers.iter().flat_map(|worker| worker.entries().to_vec()).collect();
@@ -257,24 +256,22 @@ impl Arena {
     /// Rule 6.
     async fn verify_replays(&mut self, exhibits: &[Exhibit]) -> Outcome<Vec<Violation>> {
         let standing = Arc::new(standing_nonces(exhibits));
-        let mut violations = Vec::new();
-        let mut workers = Vec::new();
-        for (index, mut worker) in std::mem::take(&mut self.workers).into_iter().enumerate() {
-            let me = worker.me.clone();
-            let chosen = |entry: &Entry| {
-                let stands = standing.contains(&(me.clone(), entry.intent.nonce.clone()));
-                matches!(entry.answer, Answer::Done(_)) && (stands || entry.intent.operation.always_appends())
-            };
-            let changed = worker.replay(self.verified[index], chosen).await;
-            workers.push(worker);
-            let broken = |detail| Violation { rule: Rule::Replay, detail };
-            violations.extend(changed?.into_iter().map(broken));
-        }
-        self.workers = workers;
-        let before: BTreeMap<_, _> =
-            exhibits.iter().map(|one| (one.conversation.clone(), head(one))).collect();
-        for exhibit in self.exhibits().await? {
-            let (was, is) = (before.get(&exhibit.conversation).copied().flatten(), head(&exhibit));
+        let verified = self.verified.clone();
+        let changed = self.each_worker(move |worker, index| {
+            let (standing, start, me) = (Arc::clone(&standing), verified[index], worker.me.clone());
+            Box::pin(async move {
+                let chosen = |entry: &Entry| {
+                    let stands = standing.contains(&(me.clone(), entry.intent.nonce.clone()));
+                    matches!(entry.answer, Answer::Done(_))
+                        && (stands || entry.intent.operation.always_appends())
+                };
+                worker.replay(start, chosen).await
+            })
+        });
+        let broken = |detail| Violation { rule: Rule::Replay, detail };
+        let mut violations: Vec<Violation> = changed.await?.into_iter().flatten().map(broken).collect();
+        for exhibit in exhibits {
+            let (was, is) = (head(exhibit), self.head_now(exhibit).await?);
             if was != is {
                 let detail = format!("conversation {}: head {was:?} is {is:?}", exhibit.conversation);
                 violations.push(Violation { rule: Rule::Replay, detail });
@@ -283,8 +280,17 @@ impl Arena {
         Ok(violations)
     }
 
+    /// The head that the witness is told at this moment.
+    async fn head_now(&self, exhibit: &Exhibit) -> Outcome<Option<u64>> {
+        let witness = self.workers.iter().find(|worker| worker.me == exhibit.witness);
+        let token = witness.map_or("", |worker| worker.token.as_str());
+        let mut api = Api::with_token(self.address.clone(), token);
+        let call = Call::get(format!("/v1/conversations/{}", exhibit.conversation));
+        Ok(api.call(call).await?.success()?["head"].as_u64())
+    }
+
     /// What everybody is shown of every conversation, and what their clients hold.
-    async fn exhibits(&self) -> Outcome<Vec<Exhibit>> {
+    async fn exhibits(&mut self) -> Outcome<Vec<Exhibit>> {
         let mut tasks = JoinSet::new();
         for worker in &self.workers {
             let (me, rooms) = (worker.me.clone(), self.world.rooms.clone());
@@ -295,6 +301,10 @@ impl Arena {
         while let Some(done) = tasks.join_next().await {
             let (user, shown) = done.map_err(Failure::unexpected)?;
             by_user.insert(user, shown?);
+        }
+        // After the logs were read, so that what was pushed has had its time.
+        for worker in &mut self.workers {
+            worker.absorb()?;
         }
         let user = |place: usize| self.world.accounts[place].id.clone();
         let exhibit = |(index, room): (usize, &Room)| Exhibit {

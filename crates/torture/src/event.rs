@@ -58,6 +58,12 @@ impl Event {
         self.body["target"].as_u64()
     }
 
+    /// For people: what it is, with the start of its body.
+    pub(crate) fn brief(&self) -> String {
+        let body: String = self.body.to_string().chars().take(80).collect();
+        format!("[{} {} of {} at {}: {body}]", self.seq, self.kind, self.sender, self.ts)
+    }
+
     /// Whether both say the same, whoever looks.
     pub(crate) fn same(&self, other: &Self) -> bool {
         let known = |event: &Self| (event.seq, event.ts, event.sender.clone(), event.kind.clone());

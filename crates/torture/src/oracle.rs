@@ -90,6 +90,8 @@ pub(crate) struct Held {
     pub(crate) events: BTreeMap<u64, Event>,
     /// The `seq`s of the own requests' answers: the service need not push those.
     pub(crate) answered: BTreeSet<u64>,
+    /// What the own acknowledged deletions erased.
+    pub(crate) erased: BTreeSet<u64>,
 }
 
 /// One conversation after a run.
@@ -256,8 +258,9 @@ fn check_same(
         let detail = format!("{user} is shown {} events of {}", events.len(), expected.len());
         report(broken, Rule::SameView, exhibit, detail);
     }
-    if let Some((seen, _)) = events.iter().zip(&expected).find(|(seen, expected)| !seen.same(expected)) {
-        report(broken, Rule::SameView, exhibit, format!("{user} sees another event at seq {}", seen.seq));
+    if let Some((seen, other)) = events.iter().zip(&expected).find(|(seen, expected)| !seen.same(expected)) {
+        let detail = format!("{user} sees {} for {}", seen.brief(), other.brief());
+        report(broken, Rule::SameView, exhibit, detail);
     }
     let foreign = |event: &&Event| event.nonce.is_some() && event.sender != *user;
     if let Some(event) = events.iter().find(foreign) {
@@ -293,7 +296,10 @@ fn check_nonces(exhibit: &Exhibit, log: &[Event], entries: &[&Entry], broken: &m
                 let found = check_done(entry, *seq, stands, visible_from);
                 let event =
                     seq.map_or_else(|| stands.first().copied(), Some).and_then(|seq| by_seq.get(&seq));
-                let wrong = found.or_else(|| event.and_then(|event| check_content(entry, event, &erased)));
+                // What is already so is answered with the present state, whoever made it so.
+                let own = entry.intent.operation.always_appends() || !stands.is_empty();
+                let content = event.filter(|_| own).and_then(|event| check_content(entry, event, &erased));
+                let wrong = found.or(content);
                 if let Some(wrong) = wrong {
                     report(
                         broken,
@@ -336,10 +342,7 @@ fn check_done(entry: &Entry, seq: Option<u64>, stands: &[u64], visible_from: Opt
 fn check_content(entry: &Entry, event: &Event, erased: &BTreeSet<u64>) -> Option<String> {
     let operation = &entry.intent.operation;
     if event.sender != entry.user || event.kind != operation.kind() {
-        // What is already so is answered with the present state, whoever made it so.
-        return operation
-            .always_appends()
-            .then(|| format!("seq {} is a {} of {}", event.seq, event.kind, event.sender));
+        return Some(format!("seq {} is a {} of {}", event.seq, event.kind, event.sender));
     }
     let text_of = |subject: u64, text: &str| {
         if event.body.is_null() {
@@ -382,7 +385,7 @@ fn check_order(exhibit: &Exhibit, entries: &[&Entry], broken: &mut Vec<Violation
 
 /// Rule 7, and rule 5 for what was pushed.
 fn check_held(exhibit: &Exhibit, log: &[Event], broken: &mut Vec<Violation>) {
-    let fresh = apply_deletions(log.iter().cloned());
+    let fresh = apply_deletions(log.iter().cloned(), &BTreeSet::new());
     for (user, held) in &exhibit.held {
         let parts = memberships(exhibit, log, user);
         let member_at = |seq: u64| parts.iter().any(|part| part.covers(seq));
@@ -397,16 +400,12 @@ fn check_held(exhibit: &Exhibit, log: &[Event], broken: &mut Vec<Violation>) {
         // What is below can no longer be fetched by those who missed it.
         let Some(Shown::Log { visible_from, .. }) = exhibit.shown.get(user) else { continue };
         let required = |seq: u64| seq >= *visible_from && parts.iter().any(|part| part.requires(seq));
-        let mine = apply_deletions(held.events.values().cloned());
+        let mine = apply_deletions(held.events.values().cloned(), &held.erased);
         for (seq, event) in &fresh {
             match mine.get(seq) {
                 Some(own) if !own.same(event) => {
-                    report(
-                        broken,
-                        Rule::LiveState,
-                        exhibit,
-                        format!("{user} holds another event at seq {seq}"),
-                    );
+                    let detail = format!("{user} holds {} for {}", own.brief(), event.brief());
+                    report(broken, Rule::LiveState, exhibit, detail);
                 }
                 None if required(*seq) && !held.answered.contains(seq) => {
                     report(broken, Rule::LiveState, exhibit, format!("{user} never got seq {seq}"));
@@ -425,15 +424,17 @@ fn check_held(exhibit: &Exhibit, log: &[Event], broken: &mut Vec<Violation>) {
     }
 }
 
-/// What a client makes of a log: a deletion erases its target and the target's edits.
-fn apply_deletions(events: impl Iterator<Item = Event>) -> BTreeMap<u64, Event> {
+/// What a client makes of a log: a deletion erases its target, and what is about it.
+fn apply_deletions(events: impl Iterator<Item = Event>, own: &BTreeSet<u64>) -> BTreeMap<u64, Event> {
     let mut all: BTreeMap<u64, Event> = events.map(|event| (event.seq, event)).collect();
-    let erased: BTreeSet<u64> =
+    let mut erased: BTreeSet<u64> =
         all.values().filter(|event| event.kind == "delete").filter_map(Event::target).collect();
+    erased.extend(own);
     for event in all.values_mut() {
-        let own = event.kind == "message" && erased.contains(&event.seq);
-        let edit = event.kind == "edit" && event.target().is_some_and(|target| erased.contains(&target));
-        if own || edit {
+        // The service may forget reactions and pins of an erased message, too.
+        let about = matches!(event.kind.as_str(), "edit" | "reaction" | "pin");
+        let subject = if about { event.target() } else { Some(event.seq) };
+        if (about || event.kind == "message") && subject.is_some_and(|subject| erased.contains(&subject)) {
             event.body = Value::Null;
         }
     }

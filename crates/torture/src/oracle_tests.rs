@@ -86,10 +86,11 @@ fn kept() -> History {
     let mut bob: BTreeMap<u64, Event> = log.iter().map(|event| (event.seq, event.clone())).collect();
     bob.insert(2, event(2, "bob", "message", json!({"text": "two"})));
     bob.remove(&1);
+    bob.remove(&4);
     let dan = log.iter().take(5).map(|event| (event.seq, event.clone())).collect();
     let held = BTreeMap::from([
-        (user("bob"), Held { events: bob, answered: BTreeSet::from([1]) }),
-        (user("dan"), Held { events: dan, answered: BTreeSet::new() }),
+        (user("bob"), Held { events: bob, answered: BTreeSet::from([1, 4]), erased: BTreeSet::from([2]) }),
+        (user("dan"), Held { events: dan, ..Held::default() }),
     ]);
     let exhibit = Exhibit {
         conversation: ConversationId("7".into()),

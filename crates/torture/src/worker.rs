@@ -208,7 +208,7 @@ impl Worker {
             }
             self.move_cursors().await;
             self.absorb()?;
-            tokio::time::sleep(Duration::from_millis(self.dice.between(0, 12))).await;
+            tokio::time::sleep(Duration::from_millis(self.dice.between(0, 40))).await;
         }
         Ok(())
     }
@@ -285,6 +285,9 @@ impl Worker {
         match &verdict.answer {
             Answer::Done(seq) => {
                 self.figures.acknowledged += 1;
+                if let Operation::Delete { target } = &intent.operation {
+                    self.held.entry(intent.conversation.clone()).or_default().erased.insert(*target);
+                }
                 let place = self.places.iter_mut().find(|place| place.conversation == intent.conversation);
                 if let (Some(seq), Some(place)) = (seq, place) {
                     self.held.entry(intent.conversation.clone()).or_default().answered.insert(*seq);

@@ -97,8 +97,9 @@ async fn provoke(arena: &Arena, marked: &str) -> Outcome<Vec<String>> {
     let frames = [
         json!({"op": "send", "conversation": room.id.0, "nonce": "canary-6", "body": {"text": marked}}),
         json!({"op": "send", "conversation": room.id.0, "nonce": "canary-7", "body": {"text": 1, "more": marked}}),
-        json!({"op": "send", "conversation": marked, "nonce": "canary-8", "body": {"text": marked}}),
-        json!({"op": "edit", "conversation": room.id.0, "nonce": marked, "target": "one", "text": marked}),
+        json!({"op": "send", "conversation": "x", "nonce": "canary-8", "body": {"text": marked}}),
+        json!({"op": "edit", "conversation": room.id.0, "nonce": "canary-9", "target": "one", "text": marked}),
+        json!({"op": "edit", "conversation": room.id.0, "nonce": "canary-9", "target": 1, "text": [marked]}),
     ];
     for frame in frames {
         let answer = socket.request(frame).await?;

@@ -22,7 +22,7 @@ const FAILPOINTS: [&str; 9] = [
     "before_cursor_flush",
 ];
 /// After how many cycles new people and conversations take over, so that logs stay short.
-const CYCLES_A_WORLD: u64 = 10;
+const CYCLES_A_WORLD: u64 = 5;
 /// How long a failpoint is waited for.
 const FAILPOINT_LIMIT: Duration = Duration::from_secs(6);
 

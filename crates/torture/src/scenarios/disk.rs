@@ -83,7 +83,8 @@ pub(super) async fn disk_full(context: Context) -> Outcome<Report> {
     report.check("sends get a retryable error", full.retryable > 0 && files.faults_struck() > 0, detail);
     let probe = probe_full_disk(&arena).await?;
     report.check("the error is unavailable, with retry_after_ms", probe.0, probe.1);
-    report.check("reads go on", reads(&arena).await?, "");
+    let (reads, detail) = reads(&arena).await?;
+    report.check("reads go on", reads, detail);
     let running = arena.running()?.status()?.is_none();
     report.check("the service goes on", running, "");
     context.progress.inc(1);
@@ -119,12 +120,26 @@ async fn probe_full_disk(arena: &Arena) -> Outcome<(bool, String)> {
     Ok((right, format!("{} {}", reply.status, reply.text)))
 }
 
-async fn reads(arena: &Arena) -> Outcome<bool> {
+async fn reads(arena: &Arena) -> Outcome<(bool, String)> {
     let room = &arena.world.rooms[0];
     let mut api = Api::with_token(arena.address.clone(), &arena.world.accounts[room.owner].token);
-    let log = api.call(Call::get(format!("/v1/conversations/{}/events?after=0", room.id))).await?;
-    let listed = api.call(Call::get("/v1/conversations")).await?;
-    Ok(log.is_success() && listed.is_success())
+    let paths = [
+        format!("/v1/conversations/{}/events?after=0", room.id),
+        format!("/v1/conversations/{}/messages", room.id),
+        "/v1/conversations".to_owned(),
+        "/v1/me".to_owned(),
+    ];
+    for path in paths {
+        let reply = api.call(Call::get(path.clone())).await?;
+        if !reply.is_success() {
+            return Ok((false, format!("{path}: {} {}", reply.status, reply.text)));
+        }
+    }
+    let token = &arena.world.accounts[room.owner].token;
+    match Socket::connect(&arena.address, token, None).await {
+        Ok(_) => Ok((true, String::new())),
+        Err(why) => Ok((false, format!("hello: {why}"))),
+    }
 }
 
 /// A disk that takes half a second to sync: queues are bounded and nothing fails for good.

@@ -42,7 +42,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario!("slow_disk", |_| 3, disk::slow_disk),
     scenario!("replay", |_| 50, stop::replay),
     scenario!("drain", |_| 2, stop::drain),
-    scenario!("slow_consumer", |_| 3, sockets::slow_consumer),
+    scenario!("slow_consumer", |_| 4, sockets::slow_consumer),
     scenario!("half_open", |_| 45, sockets::half_open),
     scenario!("reconnect_storm", |_| 3, sockets::reconnect_storm),
     scenario!("hostile", |context| context.hostile_inputs, hostile::hostile),

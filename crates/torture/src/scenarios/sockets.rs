@@ -56,23 +56,18 @@ pub(super) async fn slow_consumer(context: Context) -> Outcome<Report> {
     let room = arena.world.rooms[3].clone();
     let loud = arena.world.accounts[room.owner].clone();
     let deaf = arena.world.accounts[5].clone();
-    let before = under_flood(&mut arena, &room, &loud).await?;
-    context.progress.inc(1);
-
-    let socket = deaf_socket(&arena.address, &deaf.token).await?;
-    let descriptors = arena.running()?.descriptors()?;
-    let with = under_flood(&mut arena, &room, &loud).await?;
-    // Its byte limit may be passed long before its ten seconds.
-    let waiting = Instant::now();
-    while arena.running()?.descriptors()? >= descriptors && waiting.elapsed() < Duration::from_secs(12) {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+    // Twice each, in turn: what else the machine does counts the least in the best of two.
+    let (mut before, mut with) = (Duration::MAX, Duration::MAX);
+    for _ in 0..2 {
+        before = before.min(under_flood(&mut arena, &room, &loud).await?);
+        context.progress.inc(1);
+        let socket = deaf_socket(&arena.address, &deaf.token).await?;
+        let descriptors = arena.running()?.descriptors()?;
+        with = with.min(under_flood(&mut arena, &room, &loud).await?);
+        wait_until_fewer(&mut arena, descriptors).await?;
+        check_closed(&mut report, socket).await;
+        context.progress.inc(1);
     }
-    context.progress.inc(1);
-    let ended = read_to_end(socket).await;
-    let detail = format!("{ended:?}, noticed {} ms after the flood", waiting.elapsed().as_millis());
-    // The close frame stands behind what was not read, so a server that gives up writing cannot deliver it.
-    let closed = matches!(ended, Ok(Some(4003) | None));
-    report.check("the slow consumer is closed", closed, detail);
     // On two cores shared with the load, differences below this are noise.
     let noise = Duration::from_millis(15);
     let limit = (before + before / 10).max(before + noise);
@@ -84,8 +79,22 @@ pub(super) async fn slow_consumer(context: Context) -> Outcome<Report> {
     let mut tally = Tally::default();
     tally.verify(&mut arena).await?;
     tally.report(&mut report);
-    context.progress.inc(1);
     Ok(report)
+}
+
+/// Waits until the service has given up a descriptor: its byte limit may be passed long before its ten seconds.
+async fn wait_until_fewer(arena: &mut Arena, descriptors: usize) -> Outcome<()> {
+    let waiting = Instant::now();
+    while arena.running()?.descriptors()? >= descriptors && waiting.elapsed() < Duration::from_secs(12) {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+/// The close frame stands behind what was not read, so a server that gives up writing cannot deliver it.
+async fn check_closed(report: &mut Report, socket: WebSocketStream<TcpStream>) {
+    let ended = read_to_end(socket).await;
+    report.check("the slow consumer is closed", matches!(ended, Ok(Some(4003) | None)), format!("{ended:?}"));
 }
 
 /// The p99 of everybody's sends while one member writes 12 MB into a group in six seconds.
