@@ -52,6 +52,8 @@ struct Sweep {
 
 pub(super) struct NonceIndex {
     secret: [u8; 16],
+    /// [`HIGH`], but in tests.
+    high: usize,
     waiting: BTreeSet<Entry>,
     undo: Vec<Undo>,
     sweep: Sweep,
@@ -67,8 +69,14 @@ impl NonceIndex {
             })?;
         let secret = secret.try_into().map_err(|_| corrupt("the nonce secret has not 16 bytes"))?;
         let sweep = Sweep { from: FIRST, began_at: last_pos };
-        let mut index =
-            Self { secret, waiting: BTreeSet::new(), undo: Vec::new(), sweep, committed_sweep: sweep };
+        let mut index = Self {
+            secret,
+            high: HIGH,
+            waiting: BTreeSet::new(),
+            undo: Vec::new(),
+            sweep,
+            committed_sweep: sweep,
+        };
         let mut events = connection.prepare(
             "SELECT conversation_id, seq, sender, nonce FROM events WHERE pos > ?1 AND nonce IS NOT NULL",
         )?;
@@ -113,7 +121,7 @@ impl NonceIndex {
 
     /// Moves what is too much to the table, within the transaction. `last_pos` is the position given out last.
     pub(super) fn settle(&mut self, connection: &Connection, last_pos: u64) -> Outcome<()> {
-        let excess = self.waiting.len().saturating_sub(HIGH);
+        let excess = self.waiting.len().saturating_sub(self.high);
         if excess < SLICE { Ok(()) } else { self.move_entries(connection, last_pos, excess) }
     }
 

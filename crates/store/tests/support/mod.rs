@@ -9,7 +9,7 @@ use loquat_store::{Options, SqliteStore};
 use tempfile::TempDir;
 
 /// Randomness that is the same in every run, and another in every call.
-pub struct Counting(pub AtomicU64);
+pub(crate) struct Counting(pub(crate) AtomicU64);
 
 impl Random for Counting {
     fn fill(&self, buffer: &mut [u8]) {
@@ -21,25 +21,25 @@ impl Random for Counting {
 }
 
 /// A directory that is removed with its stores.
-pub struct Home {
+pub(crate) struct Home {
     directory: TempDir,
-    pub random: Counting,
+    pub(crate) random: Counting,
 }
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: TempDir::new().unwrap(), random: Counting(AtomicU64::new(1)) }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn open(&self) -> SqliteStore {
+    pub(crate) fn open(&self) -> SqliteStore {
         self.open_with(&Options::default())
     }
 
-    pub fn open_with(&self, options: &Options) -> SqliteStore {
+    pub(crate) fn open_with(&self, options: &Options) -> SqliteStore {
         SqliteStore::open(&self.path("loquat.db"), options, &self.random).unwrap()
     }
 }
