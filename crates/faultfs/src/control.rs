@@ -8,6 +8,7 @@
 //! | `sync_error`, `write_error` | `EIO` or `ENOSPC`: what fails |
 //! | `sync_skip`, `write_skip` | how many succeed first (0) |
 //! | `sync_count`, `write_count` | how many fail then; 0 (unless told) means all |
+//! | `sync_lies` | `1`: syncs succeed and make nothing durable |
 //! | `sync_delay_ms` | how long each sync takes, in milliseconds |
 //!
 //! Each injected fault is noted as a line in the file of the same name with `.fired` appended.
@@ -52,6 +53,7 @@ pub(crate) struct Control {
     text: String,
     sync: Rule,
     write: Rule,
+    sync_lies: bool,
     sync_delay_ms: u64,
 }
 
@@ -81,6 +83,7 @@ impl Control {
             "write_skip" => self.write.skip = value.parse().ok()?,
             "sync_count" => self.sync.count = value.parse().ok()?,
             "write_count" => self.write.count = value.parse().ok()?,
+            "sync_lies" => self.sync_lies = value == "1",
             "sync_delay_ms" => self.sync_delay_ms = value.parse().ok()?,
             _ => return None,
         }
@@ -95,6 +98,11 @@ impl Control {
     /// Counts one write; the error it is to fail with.
     pub(crate) fn strike_write(&mut self) -> Option<i32> {
         self.write.strike()
+    }
+
+    /// Whether syncs only pretend.
+    pub(crate) fn sync_lies(&self) -> bool {
+        self.sync_lies
     }
 
     /// How long a sync takes, in milliseconds.

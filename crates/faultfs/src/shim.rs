@@ -157,12 +157,15 @@ impl Shim {
 
     /// A sync: makes the file or directory durable, or says with which error it fails.
     pub(crate) fn sync(&self, descriptor: RawFd) -> io::Result<Option<i32>> {
-        let (error, delay) = {
+        let (error, delay, lies) = {
             let mut control = self.refreshed_control()?;
-            (control.strike_sync(), control.sync_delay_ms())
+            (control.strike_sync(), control.sync_delay_ms(), control.sync_lies())
         };
         if delay > 0 {
             std::thread::sleep(Duration::from_millis(delay));
+        }
+        if lies {
+            return Ok(None);
         }
         let mut state = lock(&self.state);
         let Some(entry) = state.descriptors.get(&descriptor).cloned() else { return Ok(error) };

@@ -6,9 +6,10 @@ use serde_json::json;
 
 use super::{Tally, check_ready};
 use crate::api::{Api, Call};
-use crate::arena::{Arena, Context, Equipment};
+use crate::arena::{Arena, Context, Equipment, broken_rules};
 use crate::failure::Outcome;
 use crate::ledger::Answer;
+use crate::oracle::Rule;
 use crate::report::{Report, percentile};
 use crate::request::Verdict;
 use crate::server::Server;
@@ -64,6 +65,32 @@ pub(super) async fn sync_error(context: Context) -> Outcome<Report> {
         context.progress.inc(1);
     }
     tally.report(&mut report);
+    Ok(report)
+}
+
+/// A disk that says it has synced and has not: no service can keep its promise on it, and the oracle must see that
+/// it did not. This is the proof that the other scenarios could fail.
+pub(super) async fn lying_disk(context: Context) -> Outcome<Report> {
+    let mut report = Report::new("lying_disk");
+    let equipment = Equipment { spill: Some(0), ..Equipment::default() };
+    let mut arena = Arena::open(&context, "lying_disk", equipment).await?;
+    let files = arena.launch.files.clone();
+    arena.load_for(Duration::from_millis(500)).await?;
+    let honest = arena.verify().await?;
+    report.check("no promise is broken while it syncs", honest.violations.is_empty(), "");
+    context.progress.inc(1);
+    files.inject("sync_lies=1")?;
+    arena.load_for(Duration::from_millis(500)).await?;
+    arena.kill().await?;
+    files.inject("")?;
+    files.lose_power()?;
+    arena.start(None).await?;
+    arena.connect().await?;
+    let findings = arena.verify().await?;
+    let rules = broken_rules(&findings.violations);
+    let detail = format!("{} violations", findings.violations.len());
+    report.check("the oracle sees what was lost", rules.contains(&Rule::Acknowledged), detail);
+    context.progress.inc(1);
     Ok(report)
 }
 

@@ -38,6 +38,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario!("kill", |context| context.cycles, crash::kill),
     scenario!("power", |context| context.power_cycles, crash::power),
     scenario!("sync_error", |_| 2, disk::sync_error),
+    scenario!("lying_disk", |_| 2, disk::lying_disk),
     scenario!("disk_full", |_| 4, disk::disk_full),
     scenario!("slow_disk", |_| 3, disk::slow_disk),
     scenario!("replay", |_| 50, stop::replay),
