@@ -64,7 +64,7 @@ impl Ticket {
             Reply::Waiting(sender) => drop(sender.send(Ok(appended))),
             Reply::Session { session, re, .. } => {
                 if let Some(nonce) = &self.nonce {
-                    session.order().succeeded(self.conversation, nonce);
+                    session.order().settled(self.conversation, nonce);
                 }
                 if let Some(re) = re {
                     failpoint::pass("before_ack");
@@ -80,21 +80,33 @@ impl Ticket {
         }
     }
 
-    /// Notes a retryable refusal in the session's order, at once: what comes behind must fail too.
-    pub fn hold_order(&self, refusal: &Refusal, now: Timestamp) {
+    /// Notes a refusal in the session's order, at once: where it is retryable, what comes behind must fail too.
+    pub fn note_refusal(&self, refusal: &Refusal, now: Timestamp) {
         let Reply::Session { session, ordinal: Some(ordinal), .. } = &self.reply else { return };
-        if let (Some(nonce), Some(retry_after_ms)) = (&self.nonce, refusal.retry_after_ms()) {
-            session.order().failed(self.conversation, nonce, *ordinal, (retry_after_ms, now));
+        let Some(nonce) = &self.nonce else { return };
+        match refusal.retry_after_ms() {
+            Some(retry_after_ms) => {
+                session.order().failed(self.conversation, nonce, *ordinal, (retry_after_ms, now));
+            }
+            None => session.order().settled(self.conversation, nonce),
         }
     }
 
-    /// Answers that it was refused.
+    /// Notes and answers that it was refused.
     pub fn refuse(self, refusal: Refusal, now: Timestamp) {
-        self.hold_order(&refusal, now);
+        self.note_refusal(&refusal, now);
+        self.answer_refusal(refusal);
+    }
+
+    /// Answers that it was refused, as was noted before.
+    pub fn answer_refusal(self, refusal: Refusal) {
         match self.reply {
             Reply::Waiting(sender) => drop(sender.send(Err(refusal))),
             Reply::Session { session, re, .. } => {
                 session.push(frame::answer_error(re, &ErrorBody::from(&refusal)));
+                if let Some(nonce) = &self.nonce {
+                    session.order().told(self.conversation, nonce);
+                }
             }
         }
     }

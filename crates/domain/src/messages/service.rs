@@ -98,9 +98,9 @@ impl MessageService {
     /// A replay returns its first result whatever the reason to refuse it now.
     fn refuse_unless_replayed(&self, ticket: Ticket, refusal: Refusal) {
         let now = self.deps.clock.now();
-        ticket.hold_order(&refusal, now);
+        ticket.note_refusal(&refusal, now);
         match ticket.nonce.clone() {
-            None => ticket.refuse(refusal, now),
+            None => ticket.answer_refusal(refusal),
             Some(nonce) => drop(tokio::spawn(refuse_unless_replayed(
                 self.deps.log.clone(),
                 ticket,
@@ -163,7 +163,8 @@ impl MessageService {
     }
 }
 
-/// Looks whether the nonce stands in the log, and answers with its first result or with the refusal.
+/// Looks whether the nonce stands in the log, and answers with its first result or with the refusal, which was noted
+/// in the session's order already: by now the client may have sent it again.
 pub(crate) async fn refuse_unless_replayed(
     log: Arc<dyn EventLog>,
     ticket: Ticket,
@@ -175,7 +176,8 @@ pub(crate) async fn refuse_unless_replayed(
             let conversation = ticket.conversation;
             ticket.succeed(Appended { conversation, seq: placement.seq, ts: placement.ts });
         }
-        Ok(None) => ticket.refuse(refusal, now),
+        Ok(None) => ticket.answer_refusal(refusal),
+        Err(error) if refusal.is_retryable() => ticket.answer_refusal(error.into()),
         Err(error) => ticket.refuse(error.into(), now),
     }
 }
