@@ -42,7 +42,7 @@ impl ConnectArgs {
     }
 }
 
-/// `loquat chat`: the terminal client.
+/// The terminal client.
 #[derive(Debug, Clone, Args)]
 pub struct ChatArgs {
     /// Where to connect, and as whom.
@@ -67,7 +67,7 @@ impl ChatArgs {
     }
 }
 
-/// `loquat send`: send a message, or each line of the input as one, and wait until the server has it.
+/// Send a message, or each line of the input as one, and wait until the server has it.
 ///
 /// Exit codes: 0 everything is durable on the server; 1 the server refused something; 2 wrong usage or input; 3 not
 /// acknowledged within --timeout (what was accepted from the input stays in this device's queue and is sent by the
@@ -156,7 +156,7 @@ impl SendArgs {
     }
 }
 
-/// `loquat tail`: print messages, one line each; with --follow also those that come.
+/// Print messages, one line each; with --follow also those that come.
 ///
 /// With --json each line is the message object of the protocol as it was sent, and `username`, the sender's; with
 /// --events each line is an event of the log, and `username`. Each line is flushed. In a conversation lines are in

@@ -210,6 +210,25 @@ fn a_long_absence_begins_at_the_first_unread_message() {
 }
 
 #[test]
+fn the_first_unread_message_is_looked_for_further_up() {
+    let mut app = scene::listed(80, 24);
+    send(&mut app, Message::Created(Ok(conversation(HARVEST))));
+    let page = |from: u64| {
+        let mut timeline = scene::timeline();
+        let messages = (from..=300).map(|seq| scene::entry(scene::message(seq, INES, NOW, "one more")));
+        timeline.items = messages.collect();
+        (timeline.read, timeline.head, timeline.has_older) = (120, 300, true);
+        Message::Timeline(timeline)
+    };
+    let older = Effect::Device(Device::LoadOlder(conversation(HARVEST)));
+    assert_eq!(send(&mut app, page(251)), [older.clone()], "and nothing is read yet");
+    assert_eq!(send(&mut app, page(201)), [older]);
+    let effects = send(&mut app, page(101));
+    assert!(matches!(&effects[..], [Effect::Device(Device::MarkRead { seq: 121..=140, .. })]), "{effects:?}");
+    assert_eq!(app.open.as_ref().unwrap().divider, Some(120));
+}
+
+#[test]
 fn scrolling_up_to_the_top_asks_for_older_history_once() {
     let mut app = scene::listed(80, 24);
     send(&mut app, Message::Created(Ok(conversation(HARVEST))));

@@ -5,7 +5,8 @@
 
 use loquat_client::view::{ConversationSummary, MessageStatus, NoticeKind, Timeline, TimelineItem};
 use loquat_proto::conversation::Member;
-use loquat_proto::{ErrorBody, Profile, Reaction};
+use loquat_proto::event::MemberChange;
+use loquat_proto::{ErrorBody, Profile, Reaction, Role};
 
 use crate::text::sanitise::{block, line};
 
@@ -25,8 +26,16 @@ pub fn summary(mut summary: ConversationSummary) -> ConversationSummary {
 /// Cleans the texts of a timeline.
 #[must_use]
 pub fn timeline(mut timeline: Timeline) -> Timeline {
+    timeline.items.retain(|item| !is_creators_joining(item));
     timeline.items.iter_mut().for_each(clean_item);
     timeline
+}
+
+/// That the creator of a group joined it says nothing that its creation does not.
+fn is_creators_joining(item: &TimelineItem) -> bool {
+    let TimelineItem::Notice(notice) = item else { return false };
+    let NoticeKind::Member(body, _) = &notice.what else { return false };
+    body.change == MemberChange::Joined && body.user == body.by && body.role == Role::Owner
 }
 
 /// Cleans the texts of a profile; a user without a display name is shown by username.

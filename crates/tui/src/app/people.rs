@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use loquat_client::view::ConversationSummary;
 use loquat_proto::{Presence, PresenceState, Profile, UserId};
 
 use crate::app::Me;
@@ -15,6 +16,8 @@ const MOST_PROFILES: usize = 4_096;
 pub struct People {
     profiles: HashMap<UserId, Profile>,
     presences: HashMap<UserId, Presence>,
+    /// Whether there is a connection: without one nobody's presence is known.
+    is_connected: bool,
     asked: HashSet<UserId>,
 }
 
@@ -33,6 +36,17 @@ impl People {
     /// Keeps a presence.
     pub fn saw(&mut self, presence: Presence) {
         self.presences.insert(presence.user, presence);
+    }
+
+    /// There is a connection now, or none.
+    pub fn set_connected(&mut self, is_connected: bool) {
+        self.is_connected = is_connected;
+    }
+
+    /// Whether there is a connection.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        self.is_connected
     }
 
     /// Forgets the presence of everybody but these.
@@ -74,7 +88,14 @@ impl People {
     /// The presence, where known.
     #[must_use]
     pub fn presence(&self, user: UserId) -> Option<&Presence> {
-        self.presences.get(&user)
+        self.presences.get(&user).filter(|_| self.is_connected)
+    }
+
+    /// The presence of the peer of a direct conversation, where known.
+    #[must_use]
+    pub fn presence_of_peer<'a>(&'a self, row: &'a ConversationSummary) -> Option<&'a Presence> {
+        let listed = row.presence.as_ref().filter(|_| self.is_connected);
+        row.peer.and_then(|peer| self.presence(peer)).or(listed)
     }
 
     /// Whether the user is there now.

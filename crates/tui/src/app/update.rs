@@ -31,7 +31,9 @@ impl App {
             }
             Message::SignedOut => self.signed_out(),
             Message::Connection(connection) => {
-                self.was_online |= matches!(connection, Connection::Online { .. });
+                let is_online = matches!(connection, Connection::Online { .. });
+                self.was_online |= is_online;
+                self.people.set_connected(is_online);
                 self.connection = connection;
                 Vec::new()
             }
@@ -135,25 +137,13 @@ impl App {
 
     fn timeline(&mut self, timeline: Timeline) -> Vec<Effect> {
         let is_looking = self.is_looking;
-        let me = self.own_id();
         let timeline = intake::timeline(timeline);
         let taken = self.with_pane(|open, size| {
-            if open.id != timeline.conversation {
-                return false;
+            let is_open = open.id == timeline.conversation;
+            if is_open {
+                open.set_timeline(timeline, size, is_looking);
             }
-            let is_watched = is_looking && open.is_at_bottom();
-            let newest_of_others = timeline
-                .items
-                .iter()
-                .rev()
-                .filter_map(crate::screens::conversation::as_message)
-                .find(|message| Some(message.message.sender) != me)
-                .and_then(|message| message.seq());
-            if !is_watched && newest_of_others > Some(timeline.read) {
-                open.mark_unread_from_here();
-            }
-            open.set_timeline(timeline, size);
-            true
+            is_open
         });
         if taken != Some(true) {
             return Vec::new();

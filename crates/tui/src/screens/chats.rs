@@ -302,8 +302,8 @@ fn title_line(view: ChatsView<'_>, row: &ConversationSummary, wide: usize) -> Li
 fn presence_mark(view: ChatsView<'_>, row: &ConversationSummary) -> Span<'static> {
     let theme = view.theme;
     match (row.kind, row.peer) {
-        (ConversationKind::Direct, Some(peer)) => {
-            let known = view.people.presence(peer).or(row.presence.as_ref());
+        (ConversationKind::Direct, Some(_)) => {
+            let known = view.people.presence_of_peer(row);
             presence_dot(known.map_or(PresenceState::Offline, |presence| presence.state), theme)
         }
         (ConversationKind::Direct, None) => Span::raw(" "),
@@ -337,7 +337,7 @@ fn preview_line(view: ChatsView<'_>, row: &ConversationSummary, wide: usize) -> 
 
 fn badge(row: &ConversationSummary) -> String {
     let failed = if row.failed > 0 { "!" } else { "" };
-    let mention = if row.mentions > 0 { "@" } else { "" };
+    let mention = if row.mentions > 0 { "@ " } else { "" };
     match row.unread {
         0 => failed.to_owned(),
         1..=999 => format!("{failed}{mention}{}", row.unread),

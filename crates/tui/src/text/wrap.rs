@@ -1,6 +1,6 @@
 //! Line breaking by columns.
 //!
-//! Greedy, at spaces, after hyphens and slashes, and around wide characters (CJK breaks anywhere); a word longer than
+//! Greedy, at spaces, after hyphens, and around wide characters (CJK breaks anywhere); a word longer than
 //! a line is broken between graphemes. Spaces that would begin a line hang at the end of the one before, so that
 //! nothing is lost: the ranges of the lines cover the text but for its line feeds. The compose editor relies on that.
 
@@ -48,7 +48,7 @@ fn wrap_paragraph(paragraph: &str, offset: usize, width: usize, lines: &mut Vec<
         }
         used += wide;
         previous_wide = wide == 2;
-        if matches!(grapheme, " " | "-" | "/") {
+        if matches!(grapheme, " " | "-") {
             break_at = Some(position + grapheme.len());
         }
     }

@@ -341,6 +341,9 @@ pub fn notice_text(notice: &Notice, me: &Me) -> String {
     let actor = person(notice.sender, notice.sender_name.as_deref(), me, true);
     match &notice.what {
         NoticeKind::Member(body, name) => member_text(&actor, body, name.as_deref(), me),
+        NoticeKind::Settings(SettingsBody { title: Some(title), .. }) if notice.seq == 1 => {
+            format!("{actor} created the group “{title}”")
+        }
         NoticeKind::Settings(settings) => settings_text(&actor, settings),
     }
 }

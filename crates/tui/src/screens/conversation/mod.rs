@@ -13,6 +13,9 @@ use self::scroll::{Anchor, Pane};
 use crate::app::Me;
 use crate::screens::compose::Compose;
 
+/// On opening, the first unread message is looked for among this many entries; further up it begins with the oldest.
+const MOST_SEARCHED: usize = 1_000;
+
 /// The state of the open conversation.
 #[derive(Debug, Clone)]
 pub struct Conversation {
@@ -59,13 +62,17 @@ impl Conversation {
         self.timeline.as_ref().map_or(&[], |timeline| timeline.items.as_slice())
     }
 
-    /// Takes the timeline as it is now. `pane` measures with what is drawn.
-    pub fn set_timeline(&mut self, timeline: Timeline, pane: &PaneSize<'_>) {
-        let unread_from = timeline.read;
+    /// Takes the timeline as it is now. `pane` measures with what is drawn; `is_looking` says whether the user sees it.
+    pub fn set_timeline(&mut self, timeline: Timeline, pane: &PaneSize<'_>, is_looking: bool) {
+        let read = timeline.read;
         self.timeline = Some(timeline);
-        if !self.placed && !self.items().is_empty() {
-            self.placed = true;
-            self.place(unread_from, pane);
+        if !self.placed {
+            self.placed = self.reaches_down_to(read);
+            if self.placed {
+                self.place(read, pane);
+            }
+        } else if !is_looking || !self.is_at_bottom() {
+            self.divide_unseen(pane.me.id);
         }
         let selected_is_gone =
             self.selected.as_ref().is_some_and(|key| !self.items().iter().any(|item| Key::of(item) == *key));
@@ -74,27 +81,36 @@ impl Conversation {
         }
     }
 
+    /// Whether enough history is loaded to begin with the first unread message.
+    fn reaches_down_to(&self, read: Seq) -> bool {
+        let Some(timeline) = self.timeline.as_ref().filter(|timeline| !timeline.items.is_empty()) else {
+            return false;
+        };
+        let oldest = timeline.items.iter().find_map(TimelineItem::seq).unwrap_or(0);
+        !timeline.has_older || oldest <= read + 1 || timeline.items.len() >= MOST_SEARCHED
+    }
+
     /// On opening: the divider where the unread ones begin, and in sight.
     fn place(&mut self, read: Seq, pane: &PaneSize<'_>) {
-        let first_unread = self
-            .items()
-            .iter()
-            .find(|item| is_of_others(item, pane.me.id) && item.seq().is_some_and(|seq| seq > read))
-            .map(Key::of);
-        let Some(first_unread) = first_unread else { return };
-        self.divider = Some(read);
+        let Some(first_unread) = self.first_unread(read, pane.me.id) else { return };
+        self.divider = first_unread.checked_sub(1);
         let pane = self.pane(pane);
-        let anchor = pane.with_on_top(&first_unread);
+        let anchor = pane.with_on_top(&Key::Log(first_unread));
         self.anchor = anchor;
     }
 
-    /// A message of another came while the user was not looking: the divider stands before it.
-    pub fn mark_unread_from_here(&mut self) {
-        if let Some(timeline) = &self.timeline
-            && self.divider.is_none()
-        {
-            self.divider = Some(timeline.read.max(self.told_read));
+    /// Messages of others came while the user was not looking: the divider stands before the first of them.
+    fn divide_unseen(&mut self, me: UserId) {
+        let read = self.timeline.as_ref().map_or(0, |timeline| timeline.read).max(self.told_read);
+        if self.divider.is_none() {
+            self.divider = self.first_unread(read, me).and_then(|first| first.checked_sub(1));
         }
+    }
+
+    /// The first message of another behind this `seq`.
+    fn first_unread(&self, read: Seq, me: UserId) -> Option<Seq> {
+        let of_others = self.items().iter().filter(|item| is_of_others(item, me));
+        of_others.filter_map(TimelineItem::seq).find(|seq| *seq > read)
     }
 
     /// The pane of this size on the timeline.
@@ -131,14 +147,14 @@ impl Conversation {
         self.anchor = Anchor::Bottom;
     }
 
-    /// Whether older history should be asked for: the pane shows the top and there is more.
+    /// Whether older history should be asked for: the pane shows the top, or the first unread message is further up.
     pub fn wants_older(&mut self, size: &PaneSize<'_>) -> bool {
         let Some(timeline) = &self.timeline else { return false };
         let oldest = timeline.items.iter().find_map(TimelineItem::seq);
         let wanted = timeline.has_older
             && !timeline.loading
             && self.asked_above != Some(oldest.unwrap_or(0))
-            && self.pane(size).shows_top(&self.anchor);
+            && (!self.placed || self.pane(size).shows_top(&self.anchor));
         if wanted {
             self.asked_above = Some(oldest.unwrap_or(0));
         }
@@ -147,7 +163,7 @@ impl Conversation {
 
     /// The newest `seq` in sight, if the server was not told yet that it was read.
     pub fn newly_read(&mut self, size: &PaneSize<'_>) -> Option<Seq> {
-        let timeline = self.timeline.as_ref()?;
+        let timeline = self.timeline.as_ref().filter(|_| self.placed)?;
         let bottom = self.pane(size).last_visible(&self.anchor)?;
         let seen = self.items()[..=bottom].iter().rev().find_map(TimelineItem::seq)?;
         // At the bottom everything was seen, what draws nothing (a reaction, an edit) included.

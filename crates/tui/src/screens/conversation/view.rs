@@ -79,16 +79,20 @@ fn state_spans(view: &HeaderView<'_>, room: usize) -> Vec<Span<'static>> {
         let mut spans = vec![Span::styled(format!("{} {noun}", row.member_count), theme.quiet())];
         if online > 0 {
             spans.push(Span::styled(" · ", theme.quiet()));
-            spans.push(Span::styled(format!("{online} online"), theme.present()));
+            // The own user counts, too.
+            spans.push(Span::styled(format!("{} online", online + 1), theme.present()));
         }
         return spans;
     }
-    let known = row.peer.and_then(|peer| view.people.presence(peer)).or(row.presence.as_ref());
+    let known = view.people.presence_of_peer(row);
     let state = known.map_or(PresenceState::Offline, |presence| presence.state);
     let words = match (state, known.and_then(|presence| presence.last_seen)) {
         (PresenceState::Online, _) => "online".to_owned(),
         (PresenceState::Away, _) => "away".to_owned(),
         (PresenceState::Offline, Some(ts)) => format!("last seen {}", view.clock.last_seen(ts)),
+        (PresenceState::Offline, None) if !view.people.is_connected() => {
+            "waiting for the connection".to_owned()
+        }
         (PresenceState::Offline, None) => "offline".to_owned(),
     };
     let style = if state == PresenceState::Online { theme.present() } else { theme.quiet() };

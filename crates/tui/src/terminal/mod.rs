@@ -1,5 +1,7 @@
 //! The terminal's modes: taken over at the start, given back at the end, on a panic and while suspended.
 
+mod careful;
+
 use std::io::{self, Stdout, Write};
 
 use base64::Engine as _;
@@ -10,11 +12,13 @@ use crossterm::event::{
 };
 use crossterm::style::Print;
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
+    disable_raw_mode, enable_raw_mode,
 };
-use crossterm::{cursor, execute};
+use crossterm::{cursor, execute, queue};
 use ratatui::Frame;
-use ratatui::backend::CrosstermBackend;
+
+use self::careful::CarefulBackend;
 
 /// Saves and restores the window's title (xterm, `CSI 22 ; 2 t`); terminals that do not know it ignore it.
 const PUSH_TITLE: &str = "\x1b[22;2t";
@@ -23,7 +27,7 @@ const POP_TITLE: &str = "\x1b[23;2t";
 /// The terminal, taken over; giving it back when dropped.
 #[derive(Debug)]
 pub struct Terminal {
-    inner: ratatui::Terminal<CrosstermBackend<Stdout>>,
+    inner: ratatui::Terminal<CarefulBackend<Stdout>>,
 }
 
 impl Terminal {
@@ -38,7 +42,7 @@ impl Terminal {
             hook(info);
         }));
         take_over()?;
-        let inner = ratatui::Terminal::new(CrosstermBackend::new(io::stdout()))?;
+        let inner = ratatui::Terminal::new(CarefulBackend::new(io::stdout()))?;
         Ok(Self { inner })
     }
 
@@ -47,7 +51,11 @@ impl Terminal {
     /// # Errors
     /// The terminal is gone.
     pub fn draw(&mut self, view: impl FnOnce(&mut Frame<'_>)) -> io::Result<()> {
-        self.inner.draw(view).map(|_| ())
+        // Terminals that know synchronised output show the frame at once; others ignore it.
+        queue!(io::stdout(), BeginSynchronizedUpdate)?;
+        let drawn = self.inner.draw(view).map(|_| ());
+        execute!(io::stdout(), EndSynchronizedUpdate)?;
+        drawn
     }
 
     /// Columns and rows.
