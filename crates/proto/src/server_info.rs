@@ -1,6 +1,7 @@
 //! What a server says about itself: `GET /v1/server`.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Map, Value};
 
 /// The limits in force, the settings under `limits.`. For a rate (`…_per_…`), 0 switches it off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,8 +68,17 @@ pub struct ServerInfo {
     pub name: String,
     /// The version of the software.
     pub version: String,
-    /// The limits in force.
+    /// The limits in force. Those that this version does not know are left out.
+    #[serde(deserialize_with = "known_limits")]
     pub limits: Limits,
     /// What it can do beyond the base protocol.
     pub features: Vec<String>,
+}
+
+/// As a setting, an unknown limit is a mistake; in the answer of a server, it is one of a later version.
+fn known_limits<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Limits, D::Error> {
+    let mut limits = Map::deserialize(deserializer)?;
+    let known = serde_json::to_value(Limits::default()).map_err(de::Error::custom)?;
+    limits.retain(|name, _| known.get(name).is_some());
+    serde_json::from_value(Value::Object(limits)).map_err(de::Error::custom)
 }

@@ -253,7 +253,12 @@ impl ClientFrame {
     /// [`FrameError::Malformed`] where it is no JSON object with a string `op`; [`FrameError::Invalid`] where a
     /// field is missing or wrong, or the `op` is unknown.
     pub fn parse(text: &str) -> Result<ParsedFrame, FrameError> {
-        let head: Head<'_> = serde_json::from_str(text).map_err(|error| malformed_or_invalid(text, &error))?;
+        // A derived decoder takes an array for an object, too.
+        if !text.trim_start_matches([' ', '\t', '\n', '\r']).starts_with('{') {
+            return Err(FrameError::Malformed("a frame is a JSON object".to_owned()));
+        }
+        let head: Head<'_> =
+            serde_json::from_str(text).map_err(|error| malformed_or_invalid(text, &error))?;
         let id = head.id;
         if id == Some(0) {
             return Err(FrameError::Invalid { id: None, detail: "id is a positive integer".to_owned() });

@@ -67,7 +67,10 @@ pub fn event_frame(head: &EventHead<'_>, body: Option<&str>) -> Bytes {
 pub fn answer_appended(re: FrameId, conversation: ConversationId, seq: Seq, ts: Timestamp) -> Bytes {
     let mut out = String::with_capacity(96);
     // Writing to a String cannot fail.
-    let _ = write!(out, "{{\"re\":{re},\"ok\":{{\"conversation\":\"{conversation}\",\"seq\":{seq},\"ts\":{ts}}}}}");
+    let _ = write!(
+        out,
+        "{{\"re\":{re},\"ok\":{{\"conversation\":\"{conversation}\",\"seq\":{seq},\"ts\":{ts}}}}}"
+    );
     out.into()
 }
 
