@@ -52,7 +52,7 @@ impl From<Session> for Seeded {
 pub(crate) fn run(arguments: &SeedArgs) -> Result<()> {
     let settings = settings::load(&arguments.place.sources())?.settings;
     // Warnings alone: standard error has the bar and the password.
-    logging::start(&LogSettings { level: "warn".to_owned(), ..settings.log.clone() })?;
+    logging::start(&LogSettings { level: "warn".to_owned(), ..settings.log })?;
     let store = storage::open(&settings).context("`admin seed` needs the data folder for itself")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let made = runtime.block_on(seed(arguments, &settings, &store));

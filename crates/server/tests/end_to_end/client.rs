@@ -39,10 +39,11 @@ fn user<'a>(name: &'static str, place: &'a Place, service: &Service) -> User<'a>
 
 fn texts(output: &Output) -> Vec<String> {
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-    lines
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap()["text"].as_str().unwrap().to_owned())
-        .collect()
+    let text = |line| -> String {
+        let message: Value = serde_json::from_str(line).expect("a line is a JSON object");
+        message["text"].as_str().expect("a message has a text").to_owned()
+    };
+    lines.lines().map(text).collect()
 }
 
 #[test]
