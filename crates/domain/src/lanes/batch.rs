@@ -9,7 +9,7 @@ use super::lane::{Done, Lane};
 use super::slot::{Pending, Phase};
 use crate::Refusal;
 use crate::messages::refuse_unless_replayed;
-use crate::ports::{Append, AppendOutcome, NewEvent, Placement, StoreError};
+use crate::ports::{Append, AppendOutcome, Change, NewEvent, Placement, StoreError};
 
 pub(super) type Outcomes = Vec<AppendOutcome>;
 
@@ -39,8 +39,8 @@ impl Lane {
         let now = self.deps.clock.now();
         let (mut appends, mut in_flight): (Vec<_>, Vec<_>) = self.staged.drain(..).unzip();
         let mut events = appends.len();
-        for _ in 0..self.ready.len() {
-            let Some(conversation) = self.ready.pop_front() else { break };
+        // Where everything of a run is refused, the conversation is in line again at once.
+        while let Some(conversation) = self.ready.pop_front() {
             if let Some((append, part)) = self.decide_run(conversation, now) {
                 events += append.events.len();
                 appends.push(append);
@@ -63,6 +63,8 @@ impl Lane {
     fn decide_run(&mut self, conversation: ConversationId, now: Timestamp) -> Option<(Append, InFlight)> {
         let slot = self.slots.get_mut(&conversation)?;
         if slot.phase != Phase::Idle || slot.state.is_none() {
+            // It was in line when its state became uncertain.
+            self.make_ready(conversation);
             return None;
         }
         let slow_mode = slot.state.as_ref().is_some_and(|state| state.settings.slow_mode_ms > 0);
@@ -131,7 +133,7 @@ impl Lane {
                 }
                 Err(refusal) => {
                     // At once: what stands behind it in this very run must fail too.
-                    pending.ticket.hold_order(&refusal, now);
+                    pending.ticket.note_refusal(&refusal, now);
                     outcomes.push((pending, Err(refusal)));
                 }
             }
@@ -165,7 +167,8 @@ impl Lane {
         }
     }
 
-    /// A refusal now does not undo what was appended before under the same nonce.
+    /// A refusal now, which is noted in the session's order, does not undo what was appended before under the same
+    /// nonce.
     fn refuse(&self, pending: Pending, refusal: Refusal, now: Timestamp) {
         self.deps.metrics.refused(refusal.code());
         match pending.ticket.nonce.clone() {
@@ -173,7 +176,7 @@ impl Lane {
                 let log = self.deps.log.clone();
                 drop(tokio::spawn(refuse_unless_replayed(log, pending.ticket, nonce, (refusal, now))));
             }
-            None => pending.ticket.refuse(refusal, now),
+            None => pending.ticket.answer_refusal(refusal),
         }
     }
 
@@ -228,6 +231,10 @@ impl Lane {
                 let sees = state.members.iter().filter(|(_, member)| member.visible_from <= seq);
                 deliver::event(&*deps.bus, sees.map(|(user, _)| *user), &delivery);
             }
+            if events.iter().any(|event| matches!(event.change, Change::Join { .. })) {
+                // Who joined may hide how far they read, which is not known here.
+                slot.doubt();
+            }
         }
     }
 
@@ -237,7 +244,7 @@ impl Lane {
         let now = self.deps.clock.now();
         let mut given_up = Vec::new();
         let slot = self.slot(conversation);
-        slot.state = None;
+        slot.doubt();
         for Decided { mut pending, .. } in decided.into_iter().rev() {
             pending.conflicts += 1;
             if pending.conflicts > MAX_CONFLICTS {
@@ -247,7 +254,9 @@ impl Lane {
             }
         }
         for pending in given_up.into_iter().rev() {
-            self.answer(pending, Err(Refusal::busy("the conversation is busy elsewhere")), now);
+            let refusal = Refusal::busy("the conversation is busy elsewhere");
+            pending.ticket.note_refusal(&refusal, now);
+            self.answer(pending, Err(refusal), now);
         }
     }
 
@@ -256,7 +265,7 @@ impl Lane {
         let slot = self.slot(part.conversation);
         slot.phase = Phase::Idle;
         // Whether it stands is not always known (a lost connection): read again before the next decision.
-        slot.state = None;
+        slot.doubt();
         self.waiting -= part.decided.len();
         for Decided { pending, .. } in part.decided {
             self.deps.metrics.refused(refusal.code());

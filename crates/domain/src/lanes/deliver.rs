@@ -45,38 +45,43 @@ pub(crate) fn event(bus: &dyn Bus, members: impl Iterator<Item = UserId>, delive
 
 /// Sends the cursors of these members to every member; reads that a member hides go to their own devices only.
 pub(super) fn receipts(bus: &dyn Bus, state: &ConversationState, moved: &[UserId], origin: Option<u64>) {
-    if state.is_small() {
-        let shown = cursors(state, moved, false);
-        if !shown.is_empty() {
-            let everyone = receipt_signal(state.id, shown, origin);
-            for user in state.members.keys() {
-                let hides = moved.contains(user) && !state.members[user].read_receipts;
-                if !hides {
-                    bus.publish(Topic::User(*user), &everyone);
-                }
-            }
+    if !state.is_small() {
+        for user in moved {
+            tell(bus, *user, &receipt_signal(state.id, cursors(state, &[*user], Some(*user)), origin));
         }
+        return;
     }
-    for user in moved {
-        let hides = state.members.get(user).is_some_and(|member| !member.read_receipts);
-        if hides || !state.is_small() {
-            let own = cursors(state, moved, true).into_iter().filter(|cursor| cursor.user == *user).collect();
-            bus.publish(Topic::User(*user), &receipt_signal(state.id, own, origin));
+    let everyone = receipt_signal(state.id, cursors(state, moved, None), origin);
+    for (user, member) in &state.members {
+        if !member.read_receipts && moved.contains(user) {
+            tell(bus, *user, &receipt_signal(state.id, cursors(state, moved, Some(*user)), origin));
+        } else {
+            tell(bus, *user, &everyone);
         }
     }
 }
 
-fn cursors(state: &ConversationState, moved: &[UserId], own: bool) -> Vec<Cursor> {
+/// The cursors of those who are members still, as `viewer` may see them.
+fn cursors(state: &ConversationState, moved: &[UserId], viewer: Option<UserId>) -> Vec<Cursor> {
     let cursor = |user: &UserId| {
         let member = state.members.get(user)?;
-        let read = if own || member.read_receipts { member.read } else { 0 };
+        let shown = member.read_receipts || viewer == Some(*user);
+        let read = if shown { member.read } else { 0 };
         Some(Cursor { user: *user, delivered: member.delivered, read })
     };
     moved.iter().filter_map(cursor).collect()
 }
 
-fn receipt_signal(conversation: ConversationId, items: Vec<Cursor>, except: Option<u64>) -> Signal {
-    Signal::Frame { frame: frame::push(&Push::Receipt { conversation, items }), except }
+fn tell(bus: &dyn Bus, user: UserId, signal: &Option<Signal>) {
+    if let Some(signal) = signal {
+        bus.publish(Topic::User(user), signal);
+    }
+}
+
+/// `None` where there is nothing to tell.
+fn receipt_signal(conversation: ConversationId, items: Vec<Cursor>, except: Option<u64>) -> Option<Signal> {
+    let something = !items.is_empty();
+    something.then(|| Signal::Frame { frame: frame::push(&Push::Receipt { conversation, items }), except })
 }
 
 /// Tells the other members that one writes, or stopped.

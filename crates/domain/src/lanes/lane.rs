@@ -95,11 +95,13 @@ impl Lane {
                 }
                 () = sleep_until(next_gather), if !self.gathering.is_empty() => {
                     self.flush_gathered();
+                    self.load_gathered();
                     next_gather = Instant::now() + GATHER;
                 }
             }
-            self.start_batch();
+            // Before the next batch begins: under load there is always one on its way.
             self.release_barriers();
+            self.start_batch();
         }
         self.flush_gathered();
     }
@@ -156,13 +158,16 @@ impl Lane {
     /// Puts a conversation with waiting mutations in line, reading its state first where it is not known.
     pub(super) fn make_ready(&mut self, conversation: ConversationId) {
         let slot = self.slot(conversation);
-        if slot.queue.is_empty() || slot.phase != Phase::Idle {
+        let (mutations, hints) = (!slot.queue.is_empty(), !slot.parked.is_empty());
+        if slot.phase != Phase::Idle || !(mutations || hints) {
             return;
         }
         if slot.state.is_none() {
             return self.load(conversation);
         }
-        self.ready.push_back(conversation);
+        if mutations {
+            self.ready.push_back(conversation);
+        }
     }
 
     pub(super) fn slot(&mut self, conversation: ConversationId) -> &mut Slot {
@@ -172,12 +177,13 @@ impl Lane {
         slot
     }
 
-    fn load(&mut self, conversation: ConversationId) {
+    pub(super) fn load(&mut self, conversation: ConversationId) {
         let slot = self.slot(conversation);
         if slot.phase != Phase::Idle {
             return;
         }
         slot.phase = Phase::Reading;
+        slot.outdated = false;
         let conversations = self.deps.conversations.clone();
         self.pending.push(Box::pin(async move {
             Done::Loaded(conversation, conversations.load(conversation).await)
@@ -209,9 +215,12 @@ impl Lane {
         let book = self.deps.book.clone();
         let slot = self.slot(conversation);
         slot.phase = Phase::Idle;
+        if slot.outdated {
+            return self.load(conversation);
+        }
         match outcome {
             Ok(Some(facts)) => {
-                slot.state = Some(ConversationState::new(facts, &book));
+                slot.know(ConversationState::new(facts, &book));
                 for command in std::mem::take(&mut slot.parked) {
                     self.serve_hint(command);
                 }
@@ -227,6 +236,11 @@ impl Lane {
     fn refuse_all(&mut self, conversation: ConversationId, refusal: &Refusal) {
         let Some(slot) = self.slots.remove(&conversation) else { return };
         let now = self.deps.clock.now();
+        if refusal.is_retryable() && !slot.gathered.is_empty() {
+            // Cursors that moved are told when the state can be read again.
+            let kept = Slot { gathered: slot.gathered, former: slot.former, used: slot.used, ..Slot::default() };
+            self.slots.insert(conversation, kept);
+        }
         self.waiting -= slot.queue.len();
         for pending in slot.queue {
             pending.ticket.refuse(refusal.clone(), now);
@@ -278,7 +292,8 @@ impl Lane {
             self.deps.announcer.announce(entries);
             // An append on its way conflicts, reloads, and finds nothing: its senders hear `not_found`.
             if let Some(slot) = self.slots.get_mut(&conversation) {
-                slot.state = None;
+                (slot.state, slot.former) = (None, None);
+                slot.outdated = true;
             }
         });
         let _ = done.send(answer);
@@ -286,6 +301,7 @@ impl Lane {
 
     fn show_reads(&mut self, user: UserId, shown: bool) {
         for slot in self.slots.values_mut() {
+            slot.outdated = true;
             if let Some(member) = slot.state.as_mut().and_then(|state| state.members.get_mut(&user)) {
                 member.read_receipts = shown;
             }
@@ -294,10 +310,13 @@ impl Lane {
 
     /// Every append up to here is fanned out when none is on its way; gathered receipts go first.
     fn release_barriers(&mut self) {
-        if self.appending || !self.staged.is_empty() || self.barriers.is_empty() {
+        if self.appending || self.barriers.is_empty() {
             return;
         }
         self.flush_gathered();
+        if !self.gathering.is_empty() {
+            return;
+        }
         for barrier in self.barriers.drain(..) {
             let _ = barrier.send(());
         }

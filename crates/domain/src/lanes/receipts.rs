@@ -6,7 +6,6 @@ use loquat_proto::{ConversationId, ConversationKind, UserId};
 use super::command::ReceiptCommand;
 use super::deliver;
 use super::lane::Lane;
-use super::slot::Slot;
 use crate::ports::CursorMove;
 use crate::{Caller, Refusal};
 
@@ -44,18 +43,22 @@ impl Lane {
         }
     }
 
-    /// Tells members of groups the cursors gathered since the last time.
+    /// Tells members of groups the cursors gathered since the last time, where it is known who they are.
     pub(super) fn flush_gathered(&mut self) {
-        for conversation in self.gathering.drain() {
-            let Some(slot) = self.slots.get_mut(&conversation) else { continue };
-            Self::flush_slot(&*self.deps.bus, slot);
-        }
+        let Self { gathering, slots, deps, .. } = self;
+        gathering.retain(|conversation| {
+            let Some(slot) = slots.get_mut(conversation) else { return false };
+            let Some(state) = &slot.state else { return !slot.gathered.is_empty() };
+            let moved: Vec<UserId> = slot.gathered.drain().collect();
+            deliver::receipts(&*deps.bus, state, &moved, None);
+            false
+        });
     }
 
-    fn flush_slot(bus: &dyn crate::ports::Bus, slot: &mut Slot) {
-        let moved: Vec<UserId> = slot.gathered.drain().collect();
-        if let Some(state) = &slot.state {
-            deliver::receipts(bus, state, &moved, None);
+    /// Reads again who the members are where that is all that gathered cursors wait for.
+    pub(super) fn load_gathered(&mut self) {
+        for conversation in self.gathering.iter().copied().collect::<Vec<_>>() {
+            self.load(conversation);
         }
     }
 

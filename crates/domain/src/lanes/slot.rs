@@ -33,7 +33,11 @@ pub(super) enum Phase {
 #[derive(Default)]
 pub(super) struct Slot {
     pub state: Option<ConversationState>,
+    /// What was known before it became uncertain.
+    pub former: Option<Box<ConversationState>>,
     pub phase: Phase,
+    /// Whether what is being read may be old already: it is read again then.
+    pub outdated: bool,
     /// Mutations, in the order in which they came.
     pub queue: VecDeque<Pending>,
     /// Receipts and typing that wait for the state.
@@ -50,6 +54,21 @@ impl Slot {
         let is_send = |pending: &Pending| matches!(pending.act, Act::Send(_));
         let sends = self.queue.iter().take(limit).take_while(|pending| is_send(pending)).count();
         self.queue.drain(..sends.max(1).min(self.queue.len())).collect()
+    }
+
+    /// Takes the state for uncertain: it is read again before it is used.
+    pub fn doubt(&mut self) {
+        if let Some(state) = self.state.take() {
+            self.former = Some(Box::new(state));
+        }
+    }
+
+    /// Knows the state again.
+    pub fn know(&mut self, mut state: ConversationState) {
+        if let Some(former) = self.former.take() {
+            state.remember(&former);
+        }
+        self.state = Some(state);
     }
 
     /// Whether nothing would be lost if it were forgotten.

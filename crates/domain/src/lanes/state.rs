@@ -81,6 +81,17 @@ impl ConversationState {
         state
     }
 
+    /// Keeps what this lane knew and a store may not know yet: cursors on their way to it, and who sent last when.
+    pub fn remember(&mut self, former: &Self) {
+        for (user, member) in &mut self.members {
+            if let Some(before) = former.members.get(user) {
+                member.delivered = member.delivered.max(before.delivered.min(self.head));
+                member.read = member.read.max(before.read.min(self.head));
+                member.last_sent = member.last_sent.max(before.last_sent);
+            }
+        }
+    }
+
     /// The member with this id; for everyone else the conversation is not there.
     pub fn member(&self, user: UserId) -> Result<&MemberState, Refusal> {
         self.members.get(&user).ok_or(Refusal::NotFound)
