@@ -11,7 +11,7 @@
 //!
 //! Changes of one conversation form a *lane*. A few are in flight at a time. When one is refused for now, the server
 //! refuses those behind it, too; the lane waits until all are answered and the time that the server asked for is
-//! over, and goes on from the first. A change that is refused for good steps aside, and those behind it go on. A
+//! over, and goes on from the first, one at a time; with each success one more may be in flight again. A change that is refused for good steps aside, and those behind it go on. A
 //! done change stays in view until its event is applied, so that a message never vanishes in between.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -55,6 +55,8 @@ struct Lane {
     /// One was refused for now: nothing new is sent until all are answered and the time has come.
     recovering: bool,
     refusals: u32,
+    /// How many fewer than usual may be in flight: all but one after a refusal, so that a limit is not run against.
+    held_back: usize,
 }
 
 /// See the module.
@@ -210,7 +212,8 @@ impl Engine {
             return;
         }
         lane.recovering = false;
-        let room_for = self.options.in_flight.saturating_sub(lane.in_flight);
+        let window = self.options.in_flight.saturating_sub(lane.held_back).max(1);
+        let room_for = window.saturating_sub(lane.in_flight);
         let mut sendable = Vec::new();
         for order in &lane.orders {
             match self.outbox.entries.get(order).map(|entry| entry.state) {
@@ -269,6 +272,7 @@ impl Engine {
         entry.queued.failed = None;
         if let Some(lane) = self.outbox.lanes.get_mut(&conversation) {
             lane.refusals = 0;
+            lane.held_back = lane.held_back.saturating_sub(1);
             if let State::InFlight(frame) = before {
                 lane.in_flight = lane.in_flight.saturating_sub(1);
                 self.frames.remove(&frame);
@@ -320,6 +324,7 @@ impl Engine {
             if for_now && !lane.recovering {
                 lane.recovering = true;
                 lane.refusals += 1;
+                lane.held_back = self.options.in_flight;
                 let wait = match error.retry_after_ms {
                     // A little later than asked, so that those who wait do not all come at once.
                     Some(asked) => asked + jitter(&mut *self.entropy, asked / 4 + 10),
