@@ -141,6 +141,8 @@ impl Link {
                             None
                         }
                         event = socket.incoming.recv(), if read => Some(event),
+                        // Nothing to write, and nothing may be read: whoever waits here is to cancel.
+                        () = std::future::pending() => None,
                     };
                     match event {
                         None => {}
