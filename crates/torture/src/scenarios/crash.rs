@@ -90,19 +90,7 @@ impl Cycles {
         }
         match failpoint {
             Some(name) => self.work_until_failpoint(name).await?,
-            None => {
-                let moment = Duration::from_millis(self.arena.dice.between(200, 1500));
-                self.arena
-                    .load(async |server| {
-                        tokio::time::sleep(moment).await;
-                        // In the middle of the load, not after it.
-                        match server.take() {
-                            Some(server) => server.kill().await,
-                            None => Ok(()),
-                        }
-                    })
-                    .await?;
-            }
+            None => self.work_until_killed().await?,
         }
         self.arena.kill().await?;
         if self.power {
@@ -119,6 +107,24 @@ impl Cycles {
         self.slowest_start = self.slowest_start.max(ready_after);
         self.arena.connect().await?;
         self.tally.verify(&mut self.arena).await
+    }
+
+    /// Killed in the middle of the load; every third time while it stops gracefully, and tidies its files.
+    async fn work_until_killed(&mut self) -> Outcome<()> {
+        let moment = Duration::from_millis(self.arena.dice.between(200, 1500));
+        let stopping = self.arena.dice.percent(33);
+        let tidying = Duration::from_millis(self.arena.dice.between(0, 400));
+        self.arena
+            .load(async |server| {
+                tokio::time::sleep(moment).await;
+                let Some(server) = server.take() else { return Ok(()) };
+                if stopping {
+                    server.terminate().await?;
+                    tokio::time::sleep(tidying).await;
+                }
+                server.kill().await
+            })
+            .await
     }
 
     async fn work_until_failpoint(&mut self, name: &'static str) -> Outcome<()> {
