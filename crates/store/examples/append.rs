@@ -1,6 +1,6 @@
 //! What an append costs through the port: rate and processor time by size of the batch.
 //!
-//! `cargo run --release --package loquat-store --example append -- <directory> [messages]`
+//! `cargo run --release --package loquat-store --example append -- <directory> [messages [batch…]]`
 //!
 //! Each round hands the writer one batch, spread over 100 direct conversations, and waits for it, as one lane does.
 //! Bodies are 200 random bytes, nonces random. "processor" is that of the whole process.
@@ -204,8 +204,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = SqliteStore::open(&path, &Options::default(), &random)?;
     populate(&store).await?;
     let mut load = Load { random, heads: vec![0; CONVERSATIONS as usize], turn: 0 };
-    for (batch, share) in [(1, 50), (16, 5), (100, 3), (1600, 1), (1600, 1)] {
-        measure(&store, &mut load, batch, messages / share / batch * batch).await?;
+    let given: Vec<usize> = arguments.map(|batch| batch.parse()).collect::<Result<_, _>>()?;
+    for batch in if given.is_empty() { vec![1, 16, 100, 1600, 1600] } else { given } {
+        // Small batches take long: fewer messages say as much.
+        let count = (messages * batch.clamp(16, 1600) / 1600).max(10_000);
+        measure(&store, &mut load, batch, count / batch * batch).await?;
     }
     reads(&store).await?;
     let start = Instant::now();

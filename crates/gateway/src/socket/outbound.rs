@@ -158,6 +158,7 @@ mod tests {
             (words, close)
         });
         farewell(&mut server, closing).await;
+        drop(server);
         let (words, close) = reading.await.unwrap();
         assert_eq!(words, Message::text("{}"));
         let Message::Close(Some(frame)) = close else { panic!("{close:?}") };
