@@ -103,6 +103,7 @@ async fn the_refresh_cookie_takes_the_place_of_the_token() {
     let renewed = renewed.split(';').next().unwrap().to_owned();
     let signed_out =
         bare.with_token(&token).with_header("cookie", renewed).post("/v1/auth/logout", Value::Null).await;
+    assert_eq!(signed_out.status, 204, "{}", signed_out.body);
     assert!(signed_out.headers["set-cookie"].to_str().unwrap().contains("Max-Age=0"));
     assert_eq!(
         page.post("/v1/auth/refresh", json!({})).await.refused(401),

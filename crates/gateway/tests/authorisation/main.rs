@@ -21,9 +21,13 @@ use support::Server;
 /// What becomes of a call or a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
+    /// It is done.
     Allowed,
+    /// It needs credentials that are valid.
     Unauthorized,
+    /// The caller sees what it is about, and may not do this.
     Forbidden,
+    /// To the caller it is not there.
     NotFound,
 }
 

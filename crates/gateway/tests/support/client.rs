@@ -67,8 +67,9 @@ impl Client {
         self.call(Method::GET, path, None).await
     }
 
+    /// Posts the body; `null` stands for none.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
-        self.call(Method::POST, path, Some(body)).await
+        self.call(Method::POST, path, Some(body).filter(|body| !body.is_null())).await
     }
 
     pub async fn patch(&self, path: &str, body: Value) -> Answer {
