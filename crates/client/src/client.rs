@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use loquat_engine::store::Query;
+use loquat_engine::store::{Found, Query, Search, Store as _};
 use loquat_engine::view::{Change, ConversationSummary, OutboxEntry, Timeline};
 use loquat_engine::{Command, Options};
 use loquat_proto::message::Appended;
@@ -372,6 +372,30 @@ impl Client {
         let visible_from = self.conversation(conversation).await?.map_or(1, |known| known.visible_from);
         let last = after.max(visible_from.saturating_sub(1));
         Ok(LogStream::new(self.clone(), events, conversation, last))
+    }
+
+    /// Finds messages by their words among those that this device holds, the newest first, at most `limit`; everywhere
+    /// if no conversation is given. Every part of the query between spaces must be there, the end of a word may be
+    /// missing. What this device has not fetched is not found: [`Client::backfill`] fetches it.
+    ///
+    /// # Errors
+    /// [`Error::Store`], [`Error::Closed`].
+    pub async fn search_messages(
+        &self,
+        text: &str,
+        conversation: Option<ConversationId>,
+        limit: usize,
+    ) -> Result<Vec<Found>, Error> {
+        let search = Search { text: text.to_owned(), conversation, limit };
+        self.store.run(move |store| store.search(&search)).await
+    }
+
+    /// Fetches the whole log of a conversation onto this device, in the background, and keeps it whole.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchConversation`], and see [`Client::conversations`].
+    pub async fn backfill(&self, conversation: ConversationId) -> Result<(), Error> {
+        self.obey(Command::Backfill(conversation)).await
     }
 
     pub(crate) async fn events(&self, query: Query) -> Result<Vec<Event>, Error> {

@@ -66,5 +66,6 @@ pub use config::{ClientConfig, Storage};
 pub use error::Error;
 pub use events::{ClientEvent, ConnectionState, Subscription};
 pub use log_stream::LogStream;
+pub use loquat_engine::store::Found;
 pub use loquat_engine::view;
 pub use loquat_proto as proto;

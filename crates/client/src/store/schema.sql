@@ -1,4 +1,4 @@
--- Version 1 of the device store. A change of this file is a new version, with a step that brings older ones up.
+-- Version 1 of the device store, which later files bring up. Each step is a new file; one that was released stays.
 CREATE TABLE setting (
     name  TEXT PRIMARY KEY,
     value TEXT NOT NULL

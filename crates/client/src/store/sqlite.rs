@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::path::Path;
 
 use loquat_engine::store::{
-    Operation, Progress, Query, QueuedChange, Restored, Store, SyncPoint, is_shown, target,
+    Found, Operation, Progress, Query, QueuedChange, Restored, Search, Store, SyncPoint, is_shown, target,
 };
 use loquat_proto::{Conversation, ConversationId, DeviceId, Event, EventKind, Nonce, Seq, UserId};
 use rusqlite::types::Type;
@@ -13,10 +13,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::search;
 use crate::config::Storage;
 
-const VERSION: i64 = 1;
-const SCHEMA: &str = include_str!("schema.sql");
+/// What brings a store from each version to the next, from an empty one on.
+const STEPS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema_2.sql")];
 const SYNC: &str = "sync";
 
 /// Why the device store failed.
@@ -80,17 +81,24 @@ impl DeviceStore {
         self.connection.pragma_update(None, "secure_delete", "on")?;
         self.connection.set_prepared_statement_cache_capacity(32);
         let version: i64 = self.connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match version {
-            0 => {
-                let transaction = self.connection.transaction()?;
-                transaction.execute_batch(SCHEMA)?;
-                transaction.pragma_update(None, "user_version", VERSION)?;
-                transaction.commit()?;
-                Ok(())
+        let done = usize::try_from(version).ok().filter(|done| *done <= STEPS.len());
+        let Some(done) = done else { return Err(StoreError::TooNew(version)) };
+        for (step, sql) in STEPS.iter().enumerate().skip(done) {
+            let transaction = self.connection.transaction()?;
+            transaction.execute_batch(sql)?;
+            if step == 1 {
+                search::index_everything(&transaction)?;
             }
-            VERSION => Ok(()),
-            newer => Err(StoreError::TooNew(newer)),
+            transaction.pragma_update(None, "user_version", step + 1)?;
+            transaction.commit()?;
         }
+        Ok(())
+    }
+
+    /// Moves what is written into the main file.
+    #[cfg(test)]
+    pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
+        Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
 
     /// A named value beside what the engine keeps.
@@ -118,7 +126,7 @@ impl DeviceStore {
         let transaction = self.connection.transaction()?;
         transaction.execute_batch(
             "DELETE FROM conversation; DELETE FROM event; DELETE FROM queued_change; DELETE FROM profile;
-             DELETE FROM setting;",
+             DELETE FROM setting; DELETE FROM searchable;",
         )?;
         transaction.commit()?;
         Ok(())
@@ -173,6 +181,10 @@ impl Store for DeviceStore {
                 Ok(rows.collect::<Result<_, _>>()?)
             }
         }
+    }
+
+    fn search(&mut self, search: &Search) -> Result<Vec<Found>, StoreError> {
+        search::find(&self.connection, search)
     }
 
     fn restore(&mut self) -> Result<Restored, StoreError> {
@@ -237,19 +249,24 @@ fn write(transaction: &Transaction<'_>, operation: &Operation) -> Result<(), Sto
         ),
         Operation::RemoveConversation(conversation) => {
             let id = key(*conversation);
+            search::forget_all(transaction, id)?;
             run("DELETE FROM event WHERE conversation = ?1", &[&id])?;
             run("DELETE FROM queued_change WHERE conversation = ?1", &[&id])?;
             run("DELETE FROM conversation WHERE id = ?1", &[&id])
         }
         Operation::ForgetLog(conversation) => {
+            search::forget_all(transaction, key(*conversation))?;
             run("DELETE FROM event WHERE conversation = ?1", &[&key(*conversation)])
         }
         Operation::PutEvents(events) => events.iter().try_for_each(|event| insert(transaction, event)),
-        Operation::Erase { conversation, target } => run(
-            "UPDATE event SET body = NULL, target = NULL WHERE conversation = ?1
-             AND (seq = ?2 OR (target = ?2 AND kind = 'edit'))",
-            &[&key(*conversation), target],
-        ),
+        Operation::Erase { conversation, target } => {
+            search::forget(transaction, key(*conversation), *target)?;
+            run(
+                "UPDATE event SET body = NULL, target = NULL WHERE conversation = ?1
+                 AND (seq = ?2 OR (target = ?2 AND kind = 'edit'))",
+                &[&key(*conversation), target],
+            )
+        }
         Operation::PutChange(change) => put_change(transaction, change),
         Operation::RemoveChange(nonce) => {
             run("DELETE FROM queued_change WHERE nonce = ?1", &[&nonce.as_str()])
@@ -265,7 +282,8 @@ fn write(transaction: &Transaction<'_>, operation: &Operation) -> Result<(), Sto
 fn insert(transaction: &Transaction<'_>, event: &Event) -> Result<(), StoreError> {
     let sql = "INSERT INTO event (conversation, seq, ts, sender, device, nonce, kind, shown, target, body)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT DO NOTHING";
-    transaction.prepare_cached(sql)?.execute(params![
+    let target = target(event);
+    let inserted = transaction.prepare_cached(sql)?.execute(params![
         key(event.conversation),
         event.seq,
         event.ts,
@@ -274,10 +292,13 @@ fn insert(transaction: &Transaction<'_>, event: &Event) -> Result<(), StoreError
         event.nonce.as_ref().map(Nonce::as_str),
         event.kind.as_str(),
         is_shown(event.kind),
-        target(event),
+        target,
         event.body.as_ref().map(|body| body.get()),
     ])?;
-    Ok(())
+    if inserted == 0 {
+        return Ok(());
+    }
+    search::written(transaction, key(event.conversation), (event.kind, event.seq, target))
 }
 
 fn put_change(transaction: &Transaction<'_>, change: &QueuedChange) -> Result<(), StoreError> {
@@ -292,7 +313,7 @@ fn put_change(transaction: &Transaction<'_>, change: &QueuedChange) -> Result<()
     Ok(())
 }
 
-fn key(conversation: ConversationId) -> i64 {
+pub(super) fn key(conversation: ConversationId) -> i64 {
     id_key(conversation.get())
 }
 
@@ -303,10 +324,6 @@ fn id_key(id: u64) -> i64 {
 
 fn event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
     let id = |column: &str| -> Result<u64, rusqlite::Error> { row.get::<_, u64>(column) };
-    let damaged = |what: &str| {
-        let error = format!("{what} is not valid");
-        rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into())
-    };
     let nonce: Option<String> = row.get("nonce")?;
     let body: Option<String> = row.get("body")?;
     let device: Option<u64> = row.get("device")?;
@@ -321,6 +338,11 @@ fn event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
         kind: kind(&row.get::<_, String>("kind")?),
         body: body.map(|body| RawValue::from_string(body).map_err(|_| damaged("a body"))).transpose()?,
     })
+}
+
+pub(super) fn damaged(what: &str) -> rusqlite::Error {
+    let error = format!("{what} is not valid");
+    rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into())
 }
 
 fn kind(name: &str) -> EventKind {
@@ -390,6 +412,23 @@ mod tests {
             let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
             assert_eq!(mode, 0o600, "{:?}", entry.file_name());
         }
+    }
+
+    #[test]
+    fn a_store_of_the_first_version_is_brought_up() {
+        let directory = tempfile::tempdir().unwrap();
+        let storage = Storage::Directory(directory.path().to_owned());
+        let first = Connection::open(directory.path().join("device.db")).unwrap();
+        first.execute_batch(STEPS[0]).unwrap();
+        let sql = "INSERT INTO event (conversation, seq, ts, sender, kind, shown, body)
+                   VALUES (1, 1, 5, 7, 'message', 1, '{\"text\":\"the ladder\"}')";
+        first.execute(sql, []).unwrap();
+        first.pragma_update(None, "user_version", 1).unwrap();
+        drop(first);
+        let mut store = DeviceStore::open(&storage).unwrap();
+        let search = Search { text: "lad".to_owned(), conversation: None, limit: 10 };
+        let texts: Vec<String> = store.search(&search).unwrap().into_iter().map(|found| found.text).collect();
+        assert_eq!(texts, ["the ladder"]);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use loquat_proto::{
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::{Operation, Progress, Query, QueuedChange, Ranges, Store, SyncPoint};
+use super::{Found, Operation, Progress, Query, QueuedChange, Ranges, Search, Store, SyncPoint};
 use crate::view::Change;
 
 /// Checks a store that `open` makes empty each time.
@@ -21,6 +21,8 @@ pub fn check<S: Store>(open: impl Fn() -> S) {
     erasure_leaves_the_skeleton(&mut open());
     everything_is_restored(&mut open());
     what_leaves_is_gone(&mut open());
+    messages_are_found_by_their_words(&mut open());
+    what_is_found_follows_the_log(&mut open());
 }
 
 /// Checks that a store which `open` opens again and again keeps what was written.
@@ -31,6 +33,7 @@ pub fn check_reopening<S: Store>(open: impl Fn() -> S) {
     let written = everything_is_restored(&mut open());
     assert_eq!(ok(open().restore()), written, "after reopening");
     assert_eq!(ok(open().load(&all(1))).len(), 3, "events after reopening");
+    assert_eq!(found(&mut open(), "text"), [3, 2, 1], "what is found after reopening");
 }
 
 fn ok<T, E: std::error::Error>(result: Result<T, E>) -> T {
@@ -197,6 +200,87 @@ fn what_leaves_is_gone(store: &mut impl Store) {
     assert_eq!((restored.conversations.len(), restored.queue.len()), (0, 0));
     assert_eq!(ok(store.load(&all(1))), []);
     assert_eq!(seqs(&ok(store.load(&all(2)))), [1], "others stay");
+}
+
+fn written(conversation: u64, seq: Seq, text: &str) -> Event {
+    event(conversation, seq, &EventBody::Message(MessageBody::text(text)))
+}
+
+fn find(store: &mut impl Store, text: &str, conversation: Option<u64>, limit: usize) -> Vec<Found> {
+    let conversation = conversation.map(conversation_id);
+    ok(store.search(&Search { text: text.to_owned(), conversation, limit }))
+}
+
+fn found(store: &mut impl Store, text: &str) -> Vec<Seq> {
+    find(store, text, None, 100).iter().map(|found| found.seq).collect()
+}
+
+fn messages_are_found_by_their_words(store: &mut impl Store) {
+    ok(store.apply(&[
+        Operation::PutEvents(vec![
+            written(1, 1, "The ladder is in the shed"),
+            written(1, 2, "Don't forget the LADDER, \"please\" (AND thanks)"),
+            joined(3),
+            written(1, 4, "日本語の文章です"),
+        ]),
+        Operation::PutEvents(vec![written(2, 9, "a ladder elsewhere")]),
+    ]));
+    for (query, expected) in [
+        ("ladder", vec![9, 2, 1]),
+        ("Lad", vec![9, 2, 1]),
+        ("adder", vec![]),
+        ("ladder shed", vec![1]),
+        ("shed the", vec![1]),
+        ("don't", vec![2]),
+        ("and", vec![2]),
+        ("本語", vec![4]),
+        ("語本", vec![]),
+        ("text", vec![]),
+        ("", vec![]),
+        ("  \" * ( ", vec![]),
+        ("ladder OR nothing", vec![]),
+        ("please\"", vec![2]),
+        ("ladder*", vec![9, 2, 1]),
+        ("words:ladder", vec![]),
+    ] {
+        assert_eq!(found(store, query), expected, "{query:?}");
+    }
+    let here: Vec<Seq> = find(store, "ladder", Some(1), 100).iter().map(|found| found.seq).collect();
+    assert_eq!(here, [2, 1], "in one conversation");
+    let first = Found {
+        conversation: conversation_id(2),
+        seq: 9,
+        ts: message(2, 9).ts,
+        sender: user(7),
+        text: "a ladder elsewhere".to_owned(),
+    };
+    assert_eq!(find(store, "ladder", None, 1), [first], "the newest, as many as asked for");
+}
+
+fn what_is_found_follows_the_log(store: &mut impl Store) {
+    ok(store.apply(&[Operation::PutEvents(vec![written(1, 1, "one apple"), written(1, 2, "two apples")])]));
+    ok(store.apply(&[Operation::PutEvents(vec![edit(3, 1)])]));
+    assert_eq!((found(store, "apple"), found(store, "new")), (vec![2], vec![1]), "an edit replaces the text");
+    assert_eq!(find(store, "new", None, 1)[0].text, "new");
+    ok(store.apply(&[Operation::PutEvents(vec![written(1, 1, "one apple")])]));
+    assert_eq!(found(store, "apple"), [2], "what is there is not changed");
+
+    // Newer pages come before older ones.
+    ok(store.apply(&[Operation::PutEvents(vec![edit(22, 11), deletion(23, 12)])]));
+    ok(store.apply(&[Operation::PutEvents(vec![written(1, 11, "a pear"), written(1, 12, "no pear")])]));
+    assert_eq!((found(store, "pear"), found(store, "new")), (vec![], vec![11, 1]));
+
+    ok(store.apply(&[
+        Operation::PutEvents(vec![deletion(24, 1)]),
+        Operation::Erase { conversation: conversation_id(1), target: 1 },
+        Operation::Erase { conversation: conversation_id(1), target: 11 },
+    ]));
+    assert_eq!(found(store, "new"), [] as [Seq; 0], "what was erased is not found");
+    ok(store.apply(&[Operation::PutEvents(vec![written(2, 1, "an apple elsewhere")])]));
+    ok(store.apply(&[Operation::ForgetLog(conversation_id(1))]));
+    assert_eq!(found(store, "apple"), [1]);
+    ok(store.apply(&[Operation::RemoveConversation(conversation_id(2))]));
+    assert_eq!(found(store, "apple"), [] as [Seq; 0]);
 }
 
 fn profile(id: u64) -> Profile {

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
-use loquat_proto::{Conversation, ConversationId, Event, EventKind, Nonce, Profile, Seq, UserId};
+use loquat_proto::{Conversation, ConversationId, Event, EventBody, EventKind, Nonce, Profile, Seq, UserId};
 
-use super::{Operation, Progress, Query, QueuedChange, Restored, Store, SyncPoint, is_shown, target};
+use super::search::{has_all, phrases, words};
+use super::{
+    Found, Operation, Progress, Query, QueuedChange, Restored, Search, Store, SyncPoint, is_shown, target,
+};
 
 type Log = BTreeMap<Seq, Event>;
 
@@ -77,6 +80,19 @@ impl MemoryStore {
         chosen.extend(targeting);
         chosen.into_values().collect()
     }
+
+    /// The text of now; `None` for what is no message or was deleted.
+    fn text(log: &Log, message: &Event) -> Option<String> {
+        let Ok(Some(EventBody::Message(body))) = message.decode() else { return None };
+        let changes = log.range(message.seq..).map(|(_, event)| event);
+        let changes = changes.filter(|event| target(event) == Some(message.seq));
+        changes.filter_map(|event| event.decode().ok().flatten()).try_fold(body.text, |text, body| match body
+        {
+            EventBody::Delete(_) => None,
+            EventBody::Edit(edit) => Some(edit.text),
+            _ => Some(text),
+        })
+    }
 }
 
 impl Store for MemoryStore {
@@ -107,6 +123,33 @@ impl Store for MemoryStore {
                 log.range(after.saturating_add(1)..).take(*limit).map(|(_, event)| event.clone()).collect()
             }
         })
+    }
+
+    fn search(&mut self, search: &Search) -> Result<Vec<Found>, Infallible> {
+        let phrases = phrases(&search.text);
+        if phrases.is_empty() {
+            return Ok(Vec::new());
+        }
+        let wanted = |id: &ConversationId| search.conversation.is_none_or(|wanted| wanted == *id);
+        let logs = self.logs.iter().filter(|(id, _)| wanted(id));
+        let mut found: Vec<Found> = logs
+            .flat_map(|(conversation, log)| {
+                log.values().filter_map(|event| {
+                    let text = Self::text(log, event)?;
+                    let (seq, ts, sender) = (event.seq, event.ts, event.sender);
+                    has_all(&words(&text), &phrases).then_some(Found {
+                        conversation: *conversation,
+                        seq,
+                        ts,
+                        sender,
+                        text,
+                    })
+                })
+            })
+            .collect();
+        found.sort_by_key(|found| std::cmp::Reverse((found.ts, found.seq)));
+        found.truncate(search.limit);
+        Ok(found)
     }
 
     fn restore(&mut self) -> Result<Restored, Infallible> {

@@ -12,9 +12,11 @@
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
 mod memory;
+pub mod search;
 
 pub use crate::ranges::Ranges;
 pub use memory::MemoryStore;
+pub use search::{Found, Search};
 
 use loquat_proto::{
     Conversation, ConversationId, ErrorBody, Event, EventKind, Nonce, Profile, Seq, Timestamp,
@@ -163,6 +165,13 @@ pub trait Store {
     /// # Errors
     /// The store failed, or holds what is not readable.
     fn load(&mut self, query: &Query) -> Result<Vec<Event>, Self::Error>;
+
+    /// Finds messages by their words (see [`search`]), the newest first. A message is found by its text of now; one
+    /// that was deleted or erased is not.
+    ///
+    /// # Errors
+    /// The store failed, or holds what is not readable.
+    fn search(&mut self, search: &Search) -> Result<Vec<Found>, Self::Error>;
 
     /// Reads what an engine starts from.
     ///
