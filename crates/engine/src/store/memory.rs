@@ -173,6 +173,6 @@ mod tests {
 
     #[test]
     fn it_conforms() {
-        super::super::conformance::check(|| MemoryStore::default());
+        super::super::conformance::check(MemoryStore::default);
     }
 }
