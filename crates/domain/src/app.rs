@@ -191,7 +191,6 @@ impl App {
             book: book.clone(),
             idempotency: Idempotency::new(storage.accounts.clone(), clock.clone()),
             announcer,
-            bus: bus.clone(),
             gate,
             clock,
             random,

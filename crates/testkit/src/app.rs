@@ -8,7 +8,8 @@ use loquat_domain::fanout::OutboundLimits;
 use loquat_domain::lanes::LaneConfig;
 use loquat_domain::messages::{Act, Mutation};
 use loquat_domain::ports::{
-    Clock as _, NewDevice, NewUser, Random as _, Receiver, RefreshToken, Signal, SignInOutcome, SignUpOutcome, Topic,
+    Clock as _, NewDevice, NewUser, Random as _, Receiver, RefreshToken, SignInOutcome, SignUpOutcome,
+    Signal, Topic,
 };
 use loquat_domain::{App, AppConfig, AppDeps, Caller, Refusal, Storage};
 use loquat_proto::conversation::CreateConversation;

@@ -129,7 +129,8 @@ impl Plan {
         let longest = u64::try_from(self.longest_call.as_millis()).unwrap_or(u64::MAX);
         // Every other call is quick, so that slow ones are overtaken.
         let is_slow = longest > 0 && self.dice.chance(500);
-        let delay = if is_slow { Duration::from_millis(self.dice.below(longest + 1)) } else { Duration::ZERO };
+        let delay =
+            if is_slow { Duration::from_millis(self.dice.below(longest + 1)) } else { Duration::ZERO };
         (turns, delay)
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use loquat_proto::conversation::{CreateConversation, OwnMembership, UpdatePreferences};
-use loquat_proto::{Conversation, ConversationId, Limits, Member, Page, Seq, Timestamp, UserId};
+use loquat_proto::{Conversation, ConversationId, Limits, Member, Page, Timestamp, UserId};
 
 use super::create::Plan;
 use crate::accounts::{Begun, Idempotency, request_hash};
 use crate::fanout::Announcer;
-use crate::lanes::{Delivery, Lanes, deliver_event};
-use crate::ports::{Accounts, Bus, Clock, Conversations, Creation, CreationOutcome, Random, ViewQuery};
+use crate::lanes::Lanes;
+use crate::ports::{Accounts, Clock, Conversations, CreationOutcome, Random, ViewQuery};
 use crate::receipts::CursorBook;
 use crate::sync::FanoutGate;
 use crate::{Caller, Refusal};
@@ -31,8 +31,6 @@ pub struct ConversationDeps {
     pub idempotency: Idempotency,
     /// Tells account logs.
     pub announcer: Announcer,
-    /// The bus, for first events.
-    pub bus: Arc<dyn Bus>,
     /// Keeps sync tokens behind what is announced.
     pub gate: FanoutGate,
     /// Time.
@@ -101,11 +99,8 @@ impl ConversationService {
             let Some(id) = ConversationId::new(self.deps.random.id()) else { continue };
             let creation = plan.creation(caller, id, self.deps.clock.now());
             let pass = self.deps.gate.enter().await;
-            match self.deps.conversations.create(creation.clone()).await? {
-                CreationOutcome::Created { account } => {
-                    self.fan_out(&creation);
-                    self.deps.announcer.announce(account);
-                    drop(pass);
+            match self.deps.lanes.create(creation, pass).await? {
+                CreationOutcome::Created { .. } => {
                     return Ok(Created { conversation: self.get(caller, id).await?, created: true });
                 }
                 CreationOutcome::Existing(id) => {
@@ -113,13 +108,6 @@ impl ConversationService {
                 }
                 CreationOutcome::IdTaken => {}
             }
-        }
-    }
-
-    fn fan_out(&self, Creation { conversation, .. }: &Creation) {
-        for (event, seq) in conversation.events.iter().zip(1 as Seq..) {
-            let delivery = Delivery { conversation: conversation.id, seq, ts: event.ts, event, origin: None };
-            deliver_event(&*self.deps.bus, conversation.members.iter().map(|member| member.user), &delivery);
         }
     }
 

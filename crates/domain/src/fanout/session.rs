@@ -83,7 +83,7 @@ impl Session {
     /// # Errors
     /// The session was closed and everything queued was drained.
     pub async fn drain_into(&self, frames: &mut Vec<Bytes>) -> Result<(), CloseCode> {
-        self.outbound.drain_into(frames).await
+        self.outbound.drain_into(frames).await.inspect(|()| self.order.taken())
     }
 
     /// Keeps the order of sends to one conversation when one of them fails.

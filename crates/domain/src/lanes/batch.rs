@@ -99,7 +99,7 @@ impl Lane {
             }
             Err(error) => {
                 self.waiting -= 1;
-                pending.ticket.refuse(error.into(), now);
+                pending.ticket.refuse(error.into());
             }
         }
         self.make_ready(conversation);
@@ -119,7 +119,7 @@ impl Lane {
         for pending in run {
             let scene = Scene { state, caller: pending.ticket.caller, now, limits: &self.deps.limits };
             let decision =
-                pending.ticket.check_order(now).and_then(|()| decide::decide(scene, &pending.act, facts));
+                pending.ticket.check_order().and_then(|()| decide::decide(scene, &pending.act, facts));
             match decision {
                 Ok(Decision::Append(mut events)) => {
                     name_events(&mut events, &pending);
@@ -133,7 +133,7 @@ impl Lane {
                 }
                 Err(refusal) => {
                     // At once: what stands behind it in this very run must fail too.
-                    pending.ticket.note_refusal(&refusal, now);
+                    pending.ticket.note_refusal(&refusal);
                     outcomes.push((pending, Err(refusal)));
                 }
             }
@@ -150,7 +150,7 @@ impl Lane {
             slot.phase = Phase::Appending;
         }
         for (pending, outcome) in outcomes {
-            self.answer(pending, outcome, now);
+            self.answer(pending, outcome);
         }
         if decided.is_empty() {
             self.make_ready(conversation);
@@ -159,22 +159,22 @@ impl Lane {
         Some((append, InFlight { conversation, decided }))
     }
 
-    fn answer(&mut self, pending: Pending, outcome: Result<Appended, Refusal>, now: Timestamp) {
+    fn answer(&mut self, pending: Pending, outcome: Result<Appended, Refusal>) {
         self.waiting -= 1;
         match outcome {
             Ok(appended) => pending.ticket.succeed(appended),
-            Err(refusal) => self.refuse(pending, refusal, now),
+            Err(refusal) => self.refuse(pending, refusal),
         }
     }
 
     /// A refusal now, which is noted in the session's order, does not undo what was appended before under the same
     /// nonce.
-    fn refuse(&self, pending: Pending, refusal: Refusal, now: Timestamp) {
+    fn refuse(&self, pending: Pending, refusal: Refusal) {
         self.deps.metrics.refused(refusal.code());
         match pending.ticket.nonce.clone() {
             Some(nonce) => {
                 let log = self.deps.log.clone();
-                drop(tokio::spawn(refuse_unless_replayed(log, pending.ticket, nonce, (refusal, now))));
+                drop(tokio::spawn(refuse_unless_replayed(log, pending.ticket, nonce, refusal)));
             }
             None => pending.ticket.answer_refusal(refusal),
         }
@@ -241,7 +241,6 @@ impl Lane {
     /// Somebody else appended: what the lane knew is old.
     fn decide_again(&mut self, conversation: ConversationId, decided: Vec<Decided>) {
         self.deps.metrics.conflict();
-        let now = self.deps.clock.now();
         let mut given_up = Vec::new();
         let slot = self.slot(conversation);
         slot.doubt();
@@ -255,13 +254,12 @@ impl Lane {
         }
         for pending in given_up.into_iter().rev() {
             let refusal = Refusal::busy("the conversation is busy elsewhere");
-            pending.ticket.note_refusal(&refusal, now);
-            self.answer(pending, Err(refusal), now);
+            pending.ticket.note_refusal(&refusal);
+            self.answer(pending, Err(refusal));
         }
     }
 
     fn fail(&mut self, part: InFlight, refusal: &Refusal) {
-        let now = self.deps.clock.now();
         let slot = self.slot(part.conversation);
         slot.phase = Phase::Idle;
         // Whether it stands is not always known (a lost connection): read again before the next decision.
@@ -269,7 +267,7 @@ impl Lane {
         self.waiting -= part.decided.len();
         for Decided { pending, .. } in part.decided {
             self.deps.metrics.refused(refusal.code());
-            pending.ticket.refuse(refusal.clone(), now);
+            pending.ticket.refuse(refusal.clone());
         }
         self.make_ready(part.conversation);
     }

@@ -9,6 +9,8 @@ use tokio::sync::oneshot;
 
 use crate::fanout::Session;
 use crate::messages::{Act, Ticket};
+use crate::ports::{Creation, CreationOutcome};
+use crate::sync::FanoutPass;
 use crate::{Caller, Refusal};
 
 /// One request to a lane.
@@ -24,12 +26,22 @@ pub(super) enum Command {
         on: bool,
         done: Option<oneshot::Sender<Result<(), Refusal>>>,
     },
+    /// Create a conversation and fan out its first events, before anything else that happens in it.
+    Create(CreateCommand),
     /// Delete the conversation with all content.
     Delete { caller: Caller, conversation: ConversationId, done: oneshot::Sender<Result<(), Refusal>> },
     /// A user's read receipts are shown from now on, or not.
     ShowReads { user: UserId, shown: bool },
     /// Answer once everything appended so far was fanned out.
     Barrier(oneshot::Sender<()>),
+}
+
+/// A conversation to create.
+pub(super) struct CreateCommand {
+    pub creation: Box<Creation>,
+    /// Given back once all is fanned out, whoever still waits for the answer.
+    pub pass: FanoutPass,
+    pub done: oneshot::Sender<Result<CreationOutcome, Refusal>>,
 }
 
 /// A member's cursors to move.

@@ -12,13 +12,15 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::batch::{InFlight, Outcomes};
-use super::command::Command;
+use super::command::{Command, CreateCommand};
 use super::decide::{Facts, Question};
 use super::slot::{Pending, Phase, Slot};
 use super::state::ConversationState;
 use super::{LaneConfig, LaneDeps};
 use crate::messages::{Act, Ticket};
-use crate::ports::{AccountEntry, Append, ConversationFacts, Conversations, EventLog, StoreError};
+use crate::ports::{
+    AccountEntry, Append, ConversationFacts, Conversations, CreationOutcome, EventLog, StoreError,
+};
 use crate::{Caller, Refusal};
 
 /// How long receipts of groups are gathered.
@@ -34,6 +36,8 @@ pub(super) enum Done {
     Answered(ConversationId, Result<Facts, StoreError>),
     /// The batch was appended, or not.
     Appended(Vec<InFlight>, Result<Outcomes, StoreError>),
+    /// A conversation was created, or not.
+    Created(CreateCommand, Result<CreationOutcome, StoreError>),
     /// A conversation was deleted, or not.
     Deleted(ConversationId, oneshot::Sender<Result<(), Refusal>>, Result<Vec<AccountEntry>, Refusal>),
 }
@@ -110,6 +114,7 @@ impl Lane {
         match command {
             Command::Mutate(ticket, act) => self.queue(ticket, act),
             Command::Receipt(_) | Command::Typing { .. } => self.take_hint(command),
+            Command::Create(command) => self.create(command),
             Command::Delete { caller, conversation, done } => self.delete(caller, conversation, done),
             Command::ShowReads { user, shown } => self.show_reads(user, shown),
             Command::Barrier(done) => self.barriers.push(done),
@@ -203,6 +208,7 @@ impl Lane {
             Done::Loaded(conversation, outcome) => self.loaded(conversation, outcome),
             Done::Answered(conversation, outcome) => self.answered(conversation, outcome),
             Done::Appended(in_flight, outcome) => self.appended(in_flight, outcome),
+            Done::Created(command, outcome) => self.created(command, outcome),
             Done::Deleted(conversation, done, outcome) => self.deleted(conversation, done, outcome),
         }
     }
@@ -235,15 +241,15 @@ impl Lane {
     /// The conversation is not there or cannot be read: everything that waits for it is refused.
     fn refuse_all(&mut self, conversation: ConversationId, refusal: &Refusal) {
         let Some(slot) = self.slots.remove(&conversation) else { return };
-        let now = self.deps.clock.now();
         if refusal.is_retryable() && !slot.gathered.is_empty() {
             // Cursors that moved are told when the state can be read again.
-            let kept = Slot { gathered: slot.gathered, former: slot.former, used: slot.used, ..Slot::default() };
+            let kept =
+                Slot { gathered: slot.gathered, former: slot.former, used: slot.used, ..Slot::default() };
             self.slots.insert(conversation, kept);
         }
         self.waiting -= slot.queue.len();
         for pending in slot.queue {
-            pending.ticket.refuse(refusal.clone(), now);
+            pending.ticket.refuse(refusal.clone());
         }
         for command in slot.parked {
             match command {
@@ -255,7 +261,7 @@ impl Lane {
     }
 
     /// Keeps memory bounded: forgets the conversations that were used longest ago and do nothing.
-    fn forget_unused(&mut self) {
+    pub(super) fn forget_unused(&mut self) {
         if self.slots.len() <= self.config.conversations {
             return;
         }

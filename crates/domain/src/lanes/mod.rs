@@ -7,10 +7,11 @@
 //! Ownership is a cache hint, never a lock: an append that conflicts makes the lane reload and decide again.
 //!
 //! Files: [`Lanes`] is the handle; `lane` the task; `slot` one conversation's queue; `state` what is known of it;
-//! `decide` the rules, pure; `batch` builds appends and completes them; `receipts` the cursors; `deliver` the fan-out.
+//! `decide` the rules, pure; `batch` builds appends and completes them; `create` the first events; `receipts` the cursors; `deliver` the fan-out.
 
 mod batch;
 mod command;
+mod create;
 mod decide;
 mod deliver;
 mod lane;
@@ -30,12 +31,11 @@ use tokio::sync::{mpsc, oneshot};
 use crate::fanout::{Announcer, Session};
 use crate::messages::{Act, Ticket};
 use crate::metrics::Metrics;
-use crate::ports::{Bus, Clock, Conversations, EventLog};
+use crate::ports::{Bus, Clock, Conversations, Creation, CreationOutcome, EventLog};
 use crate::receipts::CursorBook;
+use crate::sync::FanoutPass;
 use crate::{Caller, Refusal};
-use command::{Command, ReceiptCommand, ReceiptReply};
-
-pub(crate) use deliver::{Delivery, event as deliver_event};
+use command::{Command, CreateCommand, ReceiptCommand, ReceiptReply};
 
 /// How lanes work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,6 @@ pub struct LaneDeps {
 #[derive(Clone)]
 pub struct Lanes {
     inboxes: Arc<[mpsc::Sender<Command>]>,
-    clock: Arc<dyn Clock>,
 }
 
 impl Lanes {
@@ -96,7 +95,7 @@ impl Lanes {
                 (sender, tokio::spawn(lane::Lane::new(config, deps.clone(), inbox).run()))
             })
             .unzip();
-        (Self { inboxes: inboxes.into(), clock: deps.clock.clone() }, tasks)
+        (Self { inboxes: inboxes.into() }, tasks)
     }
 
     /// Hands a mutation to its lane; the outcome goes to the ticket's reply. A full lane refuses at once.
@@ -104,7 +103,7 @@ impl Lanes {
         let inbox = self.inbox(ticket.conversation);
         match inbox.try_reserve() {
             Ok(permit) => permit.send(Command::Mutate(ticket, act)),
-            Err(_) => ticket.refuse(Refusal::busy("too many messages wait"), self.clock.now()),
+            Err(_) => ticket.refuse(Refusal::busy("too many messages wait")),
         }
     }
 
@@ -152,6 +151,18 @@ impl Lanes {
         on: bool,
     ) -> Result<(), Refusal> {
         self.ask(conversation, |done| Command::Typing { caller, conversation, on, done: Some(done) }).await
+    }
+
+    /// Creates a conversation. Its first events are fanned out before anything else that happens in it, even where
+    /// the caller stops waiting.
+    pub(crate) async fn create(
+        &self,
+        creation: Creation,
+        pass: FanoutPass,
+    ) -> Result<CreationOutcome, Refusal> {
+        let creation = Box::new(creation);
+        self.ask(creation.conversation.id, |done| Command::Create(CreateCommand { creation, pass, done }))
+            .await
     }
 
     /// Deletes the conversation with all content, if the caller owns it.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loquat_proto::frame::{self, FrameId};
 use loquat_proto::message::Appended;
-use loquat_proto::{ConversationId, ErrorBody, Nonce, Timestamp};
+use loquat_proto::{ConversationId, ErrorBody, Nonce};
 use tokio::sync::oneshot;
 
 use crate::fanout::Session;
@@ -45,13 +45,13 @@ impl Ticket {
     }
 
     /// Whether the mutation may still be appended: its session is open, and nothing before it failed meanwhile.
-    pub fn check_order(&self, now: Timestamp) -> Result<(), Refusal> {
+    pub fn check_order(&self) -> Result<(), Refusal> {
         match &self.reply {
             Reply::Session { session, ordinal, .. } => {
                 if session.closed() == Some(loquat_proto::CloseCode::Revoked) {
                     return Err(Refusal::Unauthorized);
                 }
-                ordinal.map_or(Ok(()), |ordinal| session.order().check(self.conversation, ordinal, now))
+                ordinal.map_or(Ok(()), |ordinal| session.order().check(self.conversation, ordinal))
             }
             Reply::Waiting(_) => Ok(()),
         }
@@ -81,20 +81,20 @@ impl Ticket {
     }
 
     /// Notes a refusal in the session's order, at once: where it is retryable, what comes behind must fail too.
-    pub fn note_refusal(&self, refusal: &Refusal, now: Timestamp) {
+    pub fn note_refusal(&self, refusal: &Refusal) {
         let Reply::Session { session, ordinal: Some(ordinal), .. } = &self.reply else { return };
         let Some(nonce) = &self.nonce else { return };
         match refusal.retry_after_ms() {
             Some(retry_after_ms) => {
-                session.order().failed(self.conversation, nonce, *ordinal, (retry_after_ms, now));
+                session.order().failed(self.conversation, nonce, *ordinal, retry_after_ms);
             }
             None => session.order().settled(self.conversation, nonce),
         }
     }
 
     /// Notes and answers that it was refused.
-    pub fn refuse(self, refusal: Refusal, now: Timestamp) {
-        self.note_refusal(&refusal, now);
+    pub fn refuse(self, refusal: Refusal) {
+        self.note_refusal(&refusal);
         self.answer_refusal(refusal);
     }
 

@@ -64,9 +64,8 @@ impl MessageService {
     /// conversation are appended in the order in which they were submitted.
     pub fn submit(&self, session: &Arc<Session>, re: Option<FrameId>, mutation: Mutation) {
         let Mutation { conversation, nonce, act } = mutation;
-        let now = self.deps.clock.now();
         let entered = match &nonce {
-            Some(nonce) => session.order().enter(conversation, nonce, now).map(Some),
+            Some(nonce) => session.order().enter(conversation, nonce).map(Some),
             None => Ok(None),
         };
         let ordinal = entered.as_ref().ok().copied().flatten();
@@ -80,13 +79,12 @@ impl MessageService {
     }
 
     fn enter(&self, ticket: Ticket, mut act: Act) {
-        let now = self.deps.clock.now();
         if let Err(refusal) = validate(&mut act, &self.deps.limits) {
-            return ticket.refuse(refusal, now);
+            return ticket.refuse(refusal);
         }
         if matches!(act, Act::Send(_)) {
             if ticket.nonce.is_none() {
-                return ticket.refuse(Refusal::invalid("nonce: a send needs one"), now);
+                return ticket.refuse(Refusal::invalid("nonce: a send needs one"));
             }
             if let Err(refusal) = self.deps.rates.send(ticket.caller.user) {
                 return self.refuse_unless_replayed(ticket, refusal);
@@ -97,16 +95,12 @@ impl MessageService {
 
     /// A replay returns its first result whatever the reason to refuse it now.
     fn refuse_unless_replayed(&self, ticket: Ticket, refusal: Refusal) {
-        let now = self.deps.clock.now();
-        ticket.note_refusal(&refusal, now);
+        ticket.note_refusal(&refusal);
         match ticket.nonce.clone() {
             None => ticket.answer_refusal(refusal),
-            Some(nonce) => drop(tokio::spawn(refuse_unless_replayed(
-                self.deps.log.clone(),
-                ticket,
-                nonce,
-                (refusal, now),
-            ))),
+            Some(nonce) => {
+                drop(tokio::spawn(refuse_unless_replayed(self.deps.log.clone(), ticket, nonce, refusal)))
+            }
         }
     }
 
@@ -169,7 +163,7 @@ pub(crate) async fn refuse_unless_replayed(
     log: Arc<dyn EventLog>,
     ticket: Ticket,
     nonce: Nonce,
-    (refusal, now): (Refusal, loquat_proto::Timestamp),
+    refusal: Refusal,
 ) {
     match log.find_nonce(ticket.conversation, ticket.caller.user, &nonce).await {
         Ok(Some(placement)) => {
@@ -178,6 +172,6 @@ pub(crate) async fn refuse_unless_replayed(
         }
         Ok(None) => ticket.answer_refusal(refusal),
         Err(error) if refusal.is_retryable() => ticket.answer_refusal(error.into()),
-        Err(error) => ticket.refuse(error.into(), now),
+        Err(error) => ticket.refuse(error.into()),
     }
 }

@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
+/// Held between a commit and its announcement.
+pub type FanoutPass = OwnedRwLockReadGuard<()>;
+
 /// Whoever commits a change and then announces it holds a pass in between. [`FanoutGate::settle`] waits for those
 /// who hold one, so that a position read before it covers nothing unannounced.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +16,7 @@ pub struct FanoutGate {
 
 impl FanoutGate {
     /// Takes a pass; it is given back when it is dropped.
-    pub async fn enter(&self) -> OwnedRwLockReadGuard<()> {
+    pub async fn enter(&self) -> FanoutPass {
         self.lock.clone().read_owned().await
     }
 

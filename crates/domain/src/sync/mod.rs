@@ -5,7 +5,7 @@ mod service;
 mod token;
 mod watermark;
 
-pub use gate::FanoutGate;
+pub use gate::{FanoutGate, FanoutPass};
 pub use service::{SyncDeps, SyncService};
 pub use token::SyncToken;
 pub use watermark::Watermark;

@@ -122,7 +122,6 @@ impl Client {
         let item = &mut self.outbox.get_mut(&conversation).expect("it was put there")[index];
         let id = session.submit(conversation, Some(item.nonce.clone()), item.act.clone());
         item.state = ItemState::InFlight(id);
-        if std::env::var("DBG").is_ok() { println!("{:?} TX {} {} id {id} sess {:?} {:?}", tokio::time::Instant::now(), item.nonce, conversation, session.session().id(), item.act); }
         item.sessions.push(session.session().id());
         item.sessions.dedup();
     }
@@ -132,7 +131,9 @@ impl Client {
         let waiting: Vec<(ConversationId, usize)> = self
             .outbox
             .iter()
-            .flat_map(|(conversation, items)| items.iter().enumerate().map(move |found| (*conversation, found)))
+            .flat_map(|(conversation, items)| {
+                items.iter().enumerate().map(move |found| (*conversation, found))
+            })
             .filter(|(_, (_, item))| item.state == ItemState::Waiting)
             .map(|(conversation, (index, _))| (conversation, index))
             .collect();
@@ -186,7 +187,6 @@ impl Client {
     }
 
     fn answered(&mut self, id: u64, outcome: Result<Appended, ErrorBody>) {
-        if std::env::var("DBG").is_ok() { println!("{:?} RX {} id {id} {outcome:?} {:?}", tokio::time::Instant::now(), self.caller.user, self.temper); }
         let mut items = self.outbox.values_mut().flatten();
         let item = items.find(|item| item.state == ItemState::InFlight(id));
         match (item, outcome) {

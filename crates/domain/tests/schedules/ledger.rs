@@ -37,8 +37,14 @@ pub enum Seen {
     Ready(Box<Ready>),
     Event(Event),
     /// An own mutation stands in the log.
-    Acknowledged { conversation: ConversationId, seq: Seq },
-    Receipt { conversation: ConversationId, items: Vec<Cursor> },
+    Acknowledged {
+        conversation: ConversationId,
+        seq: Seq,
+    },
+    Receipt {
+        conversation: ConversationId,
+        items: Vec<Cursor>,
+    },
     Account(u64),
     Tick(String),
 }

@@ -124,7 +124,8 @@ fn acknowledgements_hold(logs: &BTreeMap<ConversationId, Log>, items: &[Item]) {
     let mut newest: HashMap<(ConversationId, SessionId), Seq> = HashMap::new();
     for item in items.iter().filter(|item| logs.contains_key(&item.conversation)) {
         let user = item.caller.user;
-        let stands = places.get(&(item.conversation, user, item.nonce.clone())).map_or(&[][..], Vec::as_slice);
+        let stands =
+            places.get(&(item.conversation, user, item.nonce.clone())).map_or(&[][..], Vec::as_slice);
         assert!(stands.len() <= 1, "{:?} stands at {stands:?}", item.nonce);
         match &item.state {
             ItemState::Acknowledged(appended) => match stands {
@@ -145,7 +146,9 @@ fn acknowledgements_hold(logs: &BTreeMap<ConversationId, Log>, items: &[Item]) {
                     item.nonce
                 ),
             },
-            ItemState::Refused(error) => assert!(stands.is_empty(), "{:?} was refused: {error:?}", item.nonce),
+            ItemState::Refused(error) => {
+                assert!(stands.is_empty(), "{:?} was refused: {error:?}", item.nonce)
+            }
             state => panic!("{:?} was never answered: {state:?}", item.nonce),
         }
     }
@@ -181,7 +184,8 @@ fn nothing_is_shown_to_strangers(logs: &BTreeMap<ConversationId, Log>, session: 
                     let Some(log) = logs.get(&view.id) else { continue };
                     assert_snapshot(log, user, view.head, view.visible_from);
                     let members = log.stays.values().flatten();
-                    let there = members.filter(|stay| stay.joined <= view.head && view.head < stay.left).count();
+                    let there =
+                        members.filter(|stay| stay.joined <= view.head && view.head < stay.left).count();
                     assert_eq!(view.member_count, there as u64, "a view is of one moment");
                 }
             }
@@ -209,14 +213,17 @@ fn reads_stop_at_removals(logs: &BTreeMap<ConversationId, Log>, read: &Read) {
 fn nothing_is_published_after_removals(members: &[MemberSpan], published: &[Published]) {
     for removal in members.iter().filter(|change| !change.enters && change.span.done.is_some()) {
         let about = format!("\"conversation\":\"{}\"", removal.conversation);
-        for frame in published.iter().filter(|frame| frame.user == removal.user && frame.frame.contains(&about)) {
+        for frame in
+            published.iter().filter(|frame| frame.user == removal.user && frame.frame.contains(&about))
+        {
             assert!(!is_leak(members, removal, frame), "sent to who was removed: {frame:?} {removal:?}");
         }
     }
 }
 
 fn is_leak(members: &[MemberSpan], removal: &MemberSpan, frame: &Published) -> bool {
-    let same = |change: &&MemberSpan| change.user == removal.user && change.conversation == removal.conversation;
+    let same =
+        |change: &&MemberSpan| change.user == removal.user && change.conversation == removal.conversation;
     let mut entries = members.iter().filter(same).filter(|change| change.enters);
     let is_out = entries.all(|entry| {
         entry.span.done.is_some_and(|done| done < removal.span.asked) || entry.span.asked > frame.at
@@ -333,7 +340,8 @@ async fn nothing_is_missing(
         return;
     }
     for cursor in fresh.cursors {
-        let mut held = known.cursors.get(&cursor.user).copied().unwrap_or(Cursor { delivered: 0, read: 0, ..cursor });
+        let mut held =
+            known.cursors.get(&cursor.user).copied().unwrap_or(Cursor { delivered: 0, read: 0, ..cursor });
         if world.hides_reads.contains(&cursor.user) && cursor.user != user {
             held.read = 0;
         }
@@ -389,12 +397,14 @@ async fn replays_change_nothing(world: &World, logs: &BTreeMap<ConversationId, L
         let (Some(log), ItemState::Acknowledged(first)) = (logs.get(&item.conversation), &item.state) else {
             continue;
         };
-        let stands = log.events.iter().any(|event| {
-            event.sender == item.caller.user && event.nonce.as_ref() == Some(&item.nonce)
-        });
+        let stands = log
+            .events
+            .iter()
+            .any(|event| event.sender == item.caller.user && event.nonce.as_ref() == Some(&item.nonce));
         // What changed nothing was not remembered.
         if stands {
-            let again = world.app.act(item.caller, item.conversation, Some(item.nonce.as_str()), item.act.clone());
+            let again =
+                world.app.act(item.caller, item.conversation, Some(item.nonce.as_str()), item.act.clone());
             assert_eq!(again.await.as_ref(), Ok(first), "a replay of {:?}", item.nonce);
         }
     }

@@ -7,8 +7,8 @@ use loquat_domain::ports::{
 };
 use loquat_proto::account::{FindBy, UpdateProfile};
 use loquat_proto::{
-    AccountEventKind, ConversationKind, EventKind, OwnProfile, Page, Privacy, Profile, Seq, Timestamp, UserId,
-    UserKind,
+    AccountEventKind, ConversationKind, EventKind, OwnProfile, Page, Privacy, Profile, Seq, Timestamp,
+    UserId, UserKind,
 };
 use serde_json::json;
 
@@ -170,8 +170,7 @@ fn update(state: &mut State, user: UserId, change: ProfileChange) -> Vec<Account
     own.settings = settings.unwrap_or_else(|| own.settings.take());
     own.privacy = privacy.unwrap_or_else(|| own.privacy.clone());
     let profile = (AccountEventKind::Profile, json!(own));
-    let settings =
-        (AccountEventKind::Settings, json!({ "settings": own.settings, "privacy": own.privacy }));
+    let settings = (AccountEventKind::Settings, json!({ "settings": own.settings, "privacy": own.privacy }));
     let mut entries = Vec::new();
     if about_profile {
         entries.extend(state.tell(user, profile, ts));

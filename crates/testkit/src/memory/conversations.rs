@@ -9,9 +9,7 @@ use loquat_domain::ports::{
 };
 use loquat_proto::conversation::{Cursor, UpdatePreferences};
 use loquat_proto::event::SettingsBody;
-use loquat_proto::{
-    AccountEventKind, ConversationId, ConversationKind, Member, Role, Timestamp, UserId,
-};
+use loquat_proto::{AccountEventKind, ConversationId, ConversationKind, Member, Role, Timestamp, UserId};
 use serde_json::json;
 
 use super::MemoryStore;

@@ -118,11 +118,7 @@ fn sign_in(state: &mut State, user: UserId, device: NewDevice, limit: usize) -> 
     state.tell(user, (AccountEventKind::DeviceAdded, body), ts).map(SignInOutcome::Added)
 }
 
-fn revoke(
-    state: &mut State,
-    (user, device): (UserId, DeviceId),
-    ts: Timestamp,
-) -> Option<AccountEntry> {
+fn revoke(state: &mut State, (user, device): (UserId, DeviceId), ts: Timestamp) -> Option<AccountEntry> {
     state.devices.get(&device).filter(|row| row.user == user)?;
     state.devices.remove(&device);
     state.tokens.retain(|_, row| row.device != device);

@@ -26,7 +26,11 @@ impl EventLog for MemoryStore {
         self.read(|state| find_nonce(state.rooms.get(&conversation)?, sender, nonce)).await
     }
 
-    async fn target(&self, conversation: ConversationId, seq: Seq) -> Result<Option<TargetFacts>, StoreError> {
+    async fn target(
+        &self,
+        conversation: ConversationId,
+        seq: Seq,
+    ) -> Result<Option<TargetFacts>, StoreError> {
         self.read(|state| {
             let room = state.rooms.get(&conversation)?;
             let event = &room.at(seq)?.event;

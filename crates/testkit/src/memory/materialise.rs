@@ -13,7 +13,8 @@ pub(super) fn message(room: &Room, stored: &Stored, viewer: UserId) -> Message {
         _ => None,
     };
     let deleted = written.is_none();
-    let MessageBody { mut text, mut format, reply_to, mut mentions, attachments } = written.unwrap_or_default();
+    let MessageBody { mut text, mut format, reply_to, mut mentions, attachments } =
+        written.unwrap_or_default();
     let mut edited_at = None;
     let revision = stored.revised.and_then(|seq| room.at(seq)).map(|revision| &revision.event);
     if let Some((revision, Some(EventBody::Edit(edit)))) = revision.map(|event| (event, decoded(event))) {

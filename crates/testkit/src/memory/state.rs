@@ -7,8 +7,8 @@ use loquat_domain::ports::{
 };
 use loquat_proto::conversation::Cursor;
 use loquat_proto::{
-    AccountEvent, AccountEventKind, ConversationId, ConversationKind, DeviceId, Event, EventKind, History, Nonce,
-    OwnProfile, Permissions, Retention, Role, Seq, Timestamp, UserId,
+    AccountEvent, AccountEventKind, ConversationId, ConversationKind, DeviceId, Event, EventKind, History,
+    Nonce, OwnProfile, Permissions, Retention, Role, Seq, Timestamp, UserId,
 };
 
 #[derive(Debug)]

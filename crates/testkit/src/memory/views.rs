@@ -33,7 +33,8 @@ pub(super) fn slice(state: &State, viewer: UserId, query: ViewQuery) -> ViewSlic
 
 fn view(state: &State, room: &Room, (viewer, membership): (UserId, &Membership)) -> Conversation {
     let newest = room.messages_from(membership.visible_from).next_back();
-    let cursors = if room.members.len() <= MAX_CURSORS { state.cursors(room, Some(viewer)) } else { Vec::new() };
+    let cursors =
+        if room.members.len() <= MAX_CURSORS { state.cursors(room, Some(viewer)) } else { Vec::new() };
     Conversation {
         id: room.id,
         kind: room.kind,
