@@ -115,6 +115,132 @@ struct Parts {
     background: Vec<JoinHandle<()>>,
 }
 
+/// What the services are made from.
+struct Base {
+    storage: Storage,
+    bus: Arc<dyn Bus>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    config: AppConfig,
+    announcer: Announcer,
+    book: Arc<CursorBook>,
+    metrics: Arc<Metrics>,
+    gate: FanoutGate,
+    rates: RateLimits,
+    lanes: Lanes,
+}
+
+impl Base {
+    /// The base with its lanes running.
+    fn start(AppDeps { storage, bus, clock, random, config }: AppDeps) -> (Self, Vec<JoinHandle<()>>) {
+        let announcer = Announcer::new(bus.clone());
+        let book = Arc::new(CursorBook::new(storage.conversations.clone()));
+        let metrics = Arc::new(Metrics::default());
+        let rates = RateLimits::new(&config.limits, clock.clone());
+        let deps = LaneDeps {
+            log: storage.log.clone(),
+            conversations: storage.conversations.clone(),
+            bus: bus.clone(),
+            announcer: announcer.clone(),
+            book: book.clone(),
+            clock: clock.clone(),
+            limits: config.limits.clone(),
+            metrics: metrics.clone(),
+        };
+        let (lanes, tasks) = Lanes::start(config.lanes, deps);
+        let gate = FanoutGate::default();
+        let base = Self { storage, bus, clock, random, config, announcer, book, metrics, gate, rates, lanes };
+        (base, tasks)
+    }
+
+    fn presence(&self) -> PresenceService {
+        PresenceService::new(PresenceDeps {
+            presences: self.storage.presences.clone(),
+            bus: self.bus.clone(),
+            clock: self.clock.clone(),
+            limits: self.config.limits.clone(),
+        })
+    }
+
+    fn registry(&self, presence: &PresenceService) -> Arc<Registry> {
+        let bounds = (&self.config.limits, self.config.outbound);
+        Arc::new(Registry::new(self.bus.clone(), Arc::new(presence.clone()), self.random.clone(), bounds))
+    }
+
+    fn messages(&self) -> MessageService {
+        MessageService::new(MessageDeps {
+            lanes: self.lanes.clone(),
+            log: self.storage.log.clone(),
+            timeline: self.storage.timeline.clone(),
+            accounts: self.storage.accounts.clone(),
+            rates: self.rates.clone(),
+            limits: self.config.limits.clone(),
+            clock: self.clock.clone(),
+        })
+    }
+
+    async fn auth(&self) -> Result<Auth, AuthError> {
+        Auth::new(AuthDeps {
+            accounts: self.storage.accounts.clone(),
+            devices: self.storage.devices.clone(),
+            announcer: self.announcer.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            config: self.config.auth.clone(),
+            limits: self.config.limits.clone(),
+        })
+        .await
+    }
+
+    fn profiles(&self, auth: &Auth, messages: &MessageService) -> Profiles {
+        let conversations = self.storage.conversations.clone();
+        let memberships = ConversationMemberships::new(conversations, messages.clone(), self.lanes.clone());
+        Profiles::new(ProfilesDeps {
+            accounts: self.storage.accounts.clone(),
+            devices: self.storage.devices.clone(),
+            announcer: self.announcer.clone(),
+            clock: self.clock.clone(),
+            auth: auth.clone(),
+            memberships: Arc::new(memberships),
+        })
+    }
+
+    fn conversations(&self) -> ConversationService {
+        ConversationService::new(ConversationDeps {
+            conversations: self.storage.conversations.clone(),
+            accounts: self.storage.accounts.clone(),
+            lanes: self.lanes.clone(),
+            book: self.book.clone(),
+            idempotency: Idempotency::new(self.storage.accounts.clone(), self.clock.clone()),
+            announcer: self.announcer.clone(),
+            gate: self.gate.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            limits: self.config.limits.clone(),
+        })
+    }
+
+    fn watermark(&self) -> Arc<Watermark> {
+        let conversations = self.storage.conversations.clone();
+        Arc::new(Watermark::new(conversations, self.lanes.clone(), self.gate.clone()))
+    }
+
+    fn sync(
+        &self,
+        (registry, presence, watermark): (&Arc<Registry>, &PresenceService, &Arc<Watermark>),
+    ) -> SyncService {
+        SyncService::new(SyncDeps {
+            conversations: self.storage.conversations.clone(),
+            account_log: self.storage.account_log.clone(),
+            timeline: self.storage.timeline.clone(),
+            book: self.book.clone(),
+            registry: registry.clone(),
+            presence: presence.clone(),
+            watermark: watermark.clone(),
+        })
+    }
+}
+
 impl App {
     /// Starts the domain: its lanes and background tasks run on the current runtime. The caller binds the bus to
     /// [`App::receiver`].
@@ -122,95 +248,22 @@ impl App {
     /// # Errors
     /// Storage does not answer, or a setting is out of range.
     pub async fn start(deps: AppDeps) -> Result<Self, AuthError> {
-        let AppDeps { storage, bus, clock, random, config } = deps;
-        let limits = &config.limits;
-        let announcer = Announcer::new(bus.clone());
-        let book = Arc::new(CursorBook::new(storage.conversations.clone()));
-        let metrics = Arc::new(Metrics::default());
-        let gate = FanoutGate::default();
-        let rates = RateLimits::new(limits, clock.clone());
-        let (lanes, lane_tasks) = Lanes::start(
-            config.lanes,
-            LaneDeps {
-                log: storage.log.clone(),
-                conversations: storage.conversations.clone(),
-                bus: bus.clone(),
-                announcer: announcer.clone(),
-                book: book.clone(),
-                clock: clock.clone(),
-                limits: limits.clone(),
-                metrics: metrics.clone(),
-            },
-        );
-        let presence = PresenceService::new(PresenceDeps {
-            presences: storage.presences.clone(),
-            bus: bus.clone(),
-            clock: clock.clone(),
-            limits: limits.clone(),
-        });
-        let registry = Arc::new(Registry::new(
-            bus.clone(),
-            Arc::new(presence.clone()),
-            random.clone(),
-            (limits, config.outbound),
-        ));
-        let watermark = Arc::new(Watermark::new(storage.conversations.clone(), lanes.clone(), gate.clone()));
-        let messages = MessageService::new(MessageDeps {
-            lanes: lanes.clone(),
-            log: storage.log.clone(),
-            timeline: storage.timeline.clone(),
-            accounts: storage.accounts.clone(),
-            rates: rates.clone(),
-            limits: limits.clone(),
-            clock: clock.clone(),
-        });
-        let auth = Auth::new(AuthDeps {
-            accounts: storage.accounts.clone(),
-            devices: storage.devices.clone(),
-            announcer: announcer.clone(),
-            clock: clock.clone(),
-            random: random.clone(),
-            config: config.auth.clone(),
-            limits: limits.clone(),
-        })
-        .await?;
-        let memberships =
-            ConversationMemberships::new(storage.conversations.clone(), messages.clone(), lanes.clone());
-        let accounts = Profiles::new(ProfilesDeps {
-            accounts: storage.accounts.clone(),
-            devices: storage.devices.clone(),
-            announcer: announcer.clone(),
-            clock: clock.clone(),
-            auth: auth.clone(),
-            memberships: Arc::new(memberships),
-        });
-        let conversations = ConversationService::new(ConversationDeps {
-            conversations: storage.conversations.clone(),
-            accounts: storage.accounts.clone(),
-            lanes: lanes.clone(),
-            book: book.clone(),
-            idempotency: Idempotency::new(storage.accounts.clone(), clock.clone()),
-            announcer,
-            gate,
-            clock,
-            random,
-            limits: limits.clone(),
-        });
-        let sync = SyncService::new(SyncDeps {
-            conversations: storage.conversations.clone(),
-            account_log: storage.account_log.clone(),
-            timeline: storage.timeline.clone(),
-            book: book.clone(),
-            registry: registry.clone(),
-            presence: presence.clone(),
-            watermark: watermark.clone(),
-        });
+        let (base, lane_tasks) = Base::start(deps);
+        let presence = base.presence();
+        let registry = base.registry(&presence);
+        let messages = base.messages();
+        let auth = base.auth().await?;
+        let accounts = base.profiles(&auth, &messages);
+        let conversations = base.conversations();
+        let watermark = base.watermark();
+        let sync = base.sync((&registry, &presence, &watermark));
         let mut background = vec![
-            tokio::spawn(book.clone().keep_saving()),
+            tokio::spawn(base.book.clone().keep_saving()),
             tokio::spawn(presence.clone().keep_current()),
             tokio::spawn(watermark.keep_advancing()),
         ];
         background.extend(lane_tasks);
+        let Base { storage, bus, config, book, metrics, rates, lanes, .. } = base;
         let receipts = ReceiptService::new(lanes);
         let parts = Parts {
             auth,

@@ -14,6 +14,8 @@ const NESTING: usize = 5;
 
 /// Folders of a crate that hold no production code.
 const TEST_FOLDERS: [&str; 3] = ["tests", "benches", "examples"];
+/// Modules of tests that other crates run, too: the conformance suites of the ports.
+const SUITE: &str = "conformance";
 
 /// Judges every production file of Rust.
 pub(crate) fn inspect(files: &[SourceFile]) -> Vec<Finding> {
@@ -84,10 +86,13 @@ fn is_clockless(path: &Path) -> bool {
     rules::rule(&package).is_some_and(|rule| rule.clockless)
 }
 
-/// A crate's own `tests` folder and its like, and not a module of that name.
+/// A crate's own `tests` folder and its like, and not a module of that name; or the conformance suite of a port.
 fn in_test_folder(path: &Path) -> bool {
     let mut parts = path.components().filter_map(|part| part.as_os_str().to_str());
     match (parts.next(), parts.next(), parts.next()) {
+        (Some("crates"), Some(_), Some("src")) => {
+            parts.next().is_some_and(|name| name.trim_end_matches(".rs") == SUITE)
+        }
         (Some("crates"), Some(_), Some(folder)) => TEST_FOLDERS.contains(&folder),
         (Some("xtask"), Some(folder), _) => TEST_FOLDERS.contains(&folder),
         _ => false,
@@ -145,7 +150,12 @@ mod tests {
     fn unwrap_is_for_tests() {
         let bad = "fn f() {\n    a.unwrap();\n}\n";
         assert_eq!(problems(&[("crates/a/src/a.rs", bad)]), ["crates/a/src/a.rs:2 `unwrap` outside tests"]);
-        for path in ["crates/a/tests/a.rs", "crates/a/benches/a.rs", "xtask/tests/a.rs"] {
+        for path in [
+            "crates/a/tests/a.rs",
+            "crates/a/benches/a.rs",
+            "crates/a/src/conformance/a.rs",
+            "xtask/tests/a.rs",
+        ] {
             assert!(problems(&[(path, bad)]).is_empty(), "{path}");
         }
         let parents = [

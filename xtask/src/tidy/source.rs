@@ -38,7 +38,7 @@ pub(crate) struct Function {
 pub(crate) fn read(text: &str) -> Result<Source> {
     let stream: TokenStream = text.parse().map_err(|error| anyhow::anyhow!("{error}"))?;
     let tokens: Vec<TokenTree> = stream.into_iter().collect();
-    let mut reader = Reader::default();
+    let mut reader = Reader { tokio_time: imports_tokio_instant(text), ..Reader::default() };
     let total = text.lines().count();
     if tokens.len() > 2 && is_punct(&tokens[1], '!') && test_attribute(&tokens[0], &tokens[2]) {
         return Ok(Source::default());
@@ -51,6 +51,8 @@ pub(crate) fn read(text: &str) -> Result<Source> {
 #[derive(Default)]
 struct Reader {
     source: Source,
+    /// Whether `Instant` is tokio's, whose time is the runtime's: monotonic, and paused and turned by tests.
+    tokio_time: bool,
     test_lines: usize,
 }
 
@@ -108,7 +110,8 @@ impl Reader {
             "struct" | "enum" | "union" | "trait" | "impl" | "mod" | "use" => segment.item = true,
             "unwrap" if follows(tokens, index, &['.', ':']) => self.source.unwraps.push(line(&tokens[index])),
             "now" if follows(tokens, index, &[':']) && index > 2 => {
-                if matches!(&tokens[index - 3], TokenTree::Ident(name) if name == "SystemTime" || name == "Instant")
+                if let TokenTree::Ident(name) = &tokens[index - 3]
+                    && (name == "SystemTime" || name == "Instant" && !self.tokio_time)
                 {
                     self.source.clock_reads.push(line(&tokens[index]));
                 }
@@ -225,6 +228,10 @@ fn test_attribute(hash: &TokenTree, group: &TokenTree) -> bool {
             matches!(path.last(), Some(TokenTree::Ident(name)) if name == "test")
         }
     }
+}
+
+fn imports_tokio_instant(text: &str) -> bool {
+    text.lines().any(|line| line.starts_with("use tokio::time::") && line.contains("Instant"))
 }
 
 /// Whether a `cfg` condition holds in tests only: `test`, or `all(…)` with `test` in it.

@@ -99,7 +99,8 @@ impl MessageService {
         match ticket.nonce.clone() {
             None => ticket.answer_refusal(refusal),
             Some(nonce) => {
-                drop(tokio::spawn(refuse_unless_replayed(self.deps.log.clone(), ticket, nonce, refusal)))
+                let log = self.deps.log.clone();
+                drop(tokio::spawn(refuse_unless_replayed(log, ticket, nonce, refusal)));
             }
         }
     }

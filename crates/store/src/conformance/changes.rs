@@ -32,7 +32,7 @@ pub async fn the_newest_edit_is_shown<S: Ports>(store: &S) {
     assert_eq!(shown.text.as_deref(), Some("three"));
     assert_eq!((shown.format, shown.edited_at, shown.deleted), (Format::Markdown, Some(ts), false));
     let page = store.messages(bob, group, MessageWindow::Latest, 10).await.unwrap().unwrap();
-    assert_eq!(page.items, [shown.clone()]);
+    assert_eq!(page.items, std::slice::from_ref(&shown));
     assert_eq!(world.view(bob, group).await.unwrap().last_message, Some(shown));
 }
 

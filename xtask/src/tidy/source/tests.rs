@@ -89,6 +89,8 @@ fn unwrap_is_seen_in_code_and_macros_and_nowhere_else() {
 fn reading_the_clock_is_seen() {
     let text = "fn a() {\n    Instant::now();\n    std::time::SystemTime::now();\n    clock.now();\n    Mine::now();\n}\n";
     assert_eq!(source(text).clock_reads, [2, 3]);
+    let runtime = format!("use tokio::time::{{Duration, Instant}};\n{text}");
+    assert_eq!(source(&runtime).clock_reads, [4]);
 }
 
 #[test]
