@@ -50,7 +50,6 @@ async fn a_live_store_is_copied_whole_and_goes_on() {
     let last = reports.last().unwrap();
     assert_eq!(last.copied, last.total);
     world.say(group, bob, "still here").await;
-    drop(world);
     drop(store);
 
     assert!(matches!(restore(&copy, &source, &home.random, &mut silent), Err(OpenError::Exists(_))));
@@ -98,7 +97,6 @@ async fn a_damaged_backup_is_refused() {
     let [ann] = world.users().await;
     let group = world.group(&[ann]).await;
     world.chatter(group, ann, 3000).await;
-    drop(world);
     drop(store);
     let copy = home.path("copy.db");
     backup(&home.path("loquat.db"), &copy, &mut silent).unwrap();

@@ -47,7 +47,6 @@ async fn positions_never_go_back_whatever_was_deleted() {
     world.chatter(group, ann, 100).await;
     let before = store.position(ann).await.unwrap().pos;
     Conversations::delete(&store, group, NOW).await.unwrap();
-    drop(world);
     drop(store);
     let store = home.open();
     assert!(store.position(ann).await.unwrap().pos >= before);
@@ -133,7 +132,6 @@ async fn a_full_disk_refuses_writes_and_nothing_else() {
             break;
         }
     }
-    drop(world);
     store.close();
     let store = home.open();
     store.check().await.unwrap();
@@ -202,7 +200,6 @@ async fn interrupted_erasures_are_finished() {
         world.chatter(group, ann, 50).await;
         world.chatter(group, bob, 50).await;
     }
-    drop(world);
     drop(store);
     // As the first transactions of both leave it.
     let file = rusqlite::Connection::open(home.path("loquat.db")).unwrap();
@@ -246,7 +243,6 @@ async fn erased_text_leaves_the_file() {
     world.say(group, ann, "a canary sings").await;
     world.append_one(group, world.edit(ann, 1, "the canary sang")).await;
     world.append_one(group, world.delete(ann, 1)).await;
-    drop(world);
     drop(store);
     let bytes = std::fs::read(home.path("loquat.db")).unwrap();
     assert!(!bytes.windows(6).any(|window| window == b"canary"));

@@ -1,5 +1,7 @@
 //! The process dies at failpoints. The tests run themselves again as a child with `LOQUAT_FAILPOINT` set.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::path::PathBuf;

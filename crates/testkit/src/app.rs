@@ -9,14 +9,13 @@ use loquat_domain::lanes::LaneConfig;
 use loquat_domain::messages::{Act, Mutation};
 use loquat_domain::ports::{
     Clock as _, NewDevice, NewUser, Random as _, Receiver, RefreshToken, SignInOutcome, SignUpOutcome,
-    Signal, Topic,
 };
 use loquat_domain::{App, AppConfig, AppDeps, Caller, Refusal, Storage};
 use loquat_proto::conversation::CreateConversation;
 use loquat_proto::message::Appended;
 use loquat_proto::{ConversationId, ConversationKind, DeviceId, History, Limits, MessageBody, UserId};
 
-use crate::bus::TappedBus;
+use crate::bus::{Tap, TappedBus};
 use crate::{SeededRandom, TestClock};
 
 /// How a [`TestApp`] is wired.
@@ -32,7 +31,7 @@ pub struct TestSettings {
     /// The clock; one that stands still by default.
     pub clock: Arc<TestClock>,
     /// Hears all that is published, before it is delivered.
-    pub tap: Option<Box<dyn Fn(Topic, &Signal) + Send + Sync>>,
+    pub tap: Option<Tap>,
 }
 
 impl Default for TestSettings {

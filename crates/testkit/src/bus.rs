@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use loquat_bus::InProcessBus;
 use loquat_domain::ports::{Bus, Receiver, Signal, StoreError, Topic};
 
-type Tap = Box<dyn Fn(Topic, &Signal) + Send + Sync>;
+/// Hears everything that is published.
+pub type Tap = Box<dyn Fn(Topic, &Signal) + Send + Sync>;
 
 /// The in-process bus, with an ear in it.
 #[derive(Default)]

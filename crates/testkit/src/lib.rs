@@ -20,6 +20,7 @@ mod runtime;
 mod session;
 
 pub use app::{TestApp, TestSettings, text, unlimited};
+pub use bus::Tap;
 pub use clock::TestClock;
 pub use faults::{Faults, WriteFailure};
 pub use memory::MemoryStore;

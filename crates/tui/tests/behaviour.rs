@@ -221,7 +221,7 @@ fn the_first_unread_message_is_looked_for_further_up() {
         Message::Timeline(timeline)
     };
     let older = Effect::Device(Device::LoadOlder(conversation(HARVEST)));
-    assert_eq!(send(&mut app, page(251)), [older.clone()], "and nothing is read yet");
+    assert_eq!(send(&mut app, page(251)), std::slice::from_ref(&older), "and nothing is read yet");
     assert_eq!(send(&mut app, page(201)), [older]);
     let effects = send(&mut app, page(101));
     assert!(matches!(&effects[..], [Effect::Device(Device::MarkRead { seq: 121..=140, .. })]), "{effects:?}");

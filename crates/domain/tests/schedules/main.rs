@@ -6,6 +6,8 @@
 //!
 //! `LOQUAT_SCHEDULES` says how many schedules run (10,000 by default); `LOQUAT_SEED=n` runs only that one.
 
+#![allow(clippy::print_stdout, reason = "seeds are printed")]
+
 mod client;
 mod ledger;
 mod oracle;

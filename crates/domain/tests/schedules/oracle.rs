@@ -147,7 +147,7 @@ fn acknowledgements_hold(logs: &BTreeMap<ConversationId, Log>, items: &[Item]) {
                 ),
             },
             ItemState::Refused(error) => {
-                assert!(stands.is_empty(), "{:?} was refused: {error:?}", item.nonce)
+                assert!(stands.is_empty(), "{:?} was refused: {error:?}", item.nonce);
             }
             state => panic!("{:?} was never answered: {state:?}", item.nonce),
         }

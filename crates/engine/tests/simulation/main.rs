@@ -4,7 +4,11 @@
 //!
 //! A run is a function of its seed. `LOQUAT_SEED=n` replays one; `PROPTEST_CASES` sets how many are tried.
 
-#![allow(clippy::unwrap_used, reason = "a test helper that fails is a test that fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a helper that fails is a test that fails; seeds are printed"
+)]
 
 mod client;
 mod materialise;

@@ -251,7 +251,7 @@ fn a_frame_without_a_field_it_needs_is_invalid_under_its_id() {
             let nonce_is_optional = field == "nonce" && op != "send";
             match ClientFrame::parse(&text) {
                 Ok(_) => {
-                    assert!(optional.contains(&field.as_str()) || nonce_is_optional, "{op} without {field}")
+                    assert!(optional.contains(&field.as_str()) || nonce_is_optional, "{op} without {field}");
                 }
                 Err(FrameError::Invalid { id, detail }) => {
                     assert_eq!(id, Some(7), "{op} without {field}");

@@ -1,5 +1,5 @@
 //! A directory with a store, for tests.
-#![allow(dead_code, reason = "each test crate uses its part")]
+#![allow(dead_code, clippy::unwrap_used, reason = "each test crate uses its part; a failure is the point")]
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
