@@ -5,7 +5,11 @@ use loquat_proto::conversation::{
     AddMembers, ChangeRole, CreateConversation, UpdateConversation, UpdatePreferences,
 };
 use loquat_proto::event::SettingsBody;
-use loquat_proto::{Conversation, ConversationId, ConversationKind, Member, Page, Role, UserId};
+use loquat_proto::invite::CreateInvite;
+use loquat_proto::{
+    Conversation, ConversationId, ConversationKind, Invite, InvitePreview, Member, Message, Page, Role, UserId,
+};
+use serde::de::DeserializeOwned;
 
 use crate::account::escape;
 use crate::driver::Request;
@@ -43,14 +47,32 @@ impl Client {
     /// # Errors
     /// See [`Client::devices`].
     pub async fn members(&self, conversation: ConversationId) -> Result<Vec<Member>, Error> {
-        let mut members = Vec::new();
-        let mut path = format!("/v1/conversations/{conversation}/members?limit=200");
+        self.all_of(&format!("/v1/conversations/{conversation}/members")).await
+    }
+
+    /// One page of members, by id (network): `cursor` is the `next_cursor` of the page before. For channels, whose
+    /// members may be many.
+    ///
+    /// # Errors
+    /// See [`Client::devices`].
+    pub async fn members_page(
+        &self,
+        conversation: ConversationId,
+        cursor: Option<&str>,
+    ) -> Result<Page<Member>, Error> {
+        let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={}", escape(cursor)));
+        self.get(&format!("/v1/conversations/{conversation}/members?limit=200{cursor}")).await
+    }
+
+    /// Every page of a list.
+    async fn all_of<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
+        let mut items = Vec::new();
+        let mut page_path = format!("{path}?limit=200");
         loop {
-            let page: Page<Member> = self.get(&path).await?;
-            members.extend(page.items);
-            let Some(cursor) = page.next_cursor else { return Ok(members) };
-            let cursor = escape(&cursor);
-            path = format!("/v1/conversations/{conversation}/members?limit=200&cursor={cursor}");
+            let page: Page<T> = self.get(&page_path).await?;
+            items.extend(page.items);
+            let Some(cursor) = page.next_cursor else { return Ok(items) };
+            page_path = format!("{path}?limit=200&cursor={}", escape(&cursor));
         }
     }
 
@@ -93,6 +115,62 @@ impl Client {
     pub async fn leave(&self, conversation: ConversationId) -> Result<(), Error> {
         let path = format!("/v1/conversations/{conversation}/members/me");
         self.done(Method::DELETE, &path, None::<&()>).await
+    }
+
+    /// Makes an invitation (network).
+    ///
+    /// # Errors
+    /// `forbidden`, `invalid`, `too_large`; and see [`Client::devices`].
+    pub async fn create_invite(
+        &self,
+        conversation: ConversationId,
+        wanted: &CreateInvite,
+    ) -> Result<Invite, Error> {
+        let path = format!("/v1/conversations/{conversation}/invites");
+        self.exchange(Method::POST, &path, Some(wanted)).await
+    }
+
+    /// The invitations that work, the newest first (network).
+    ///
+    /// # Errors
+    /// `forbidden`; and see [`Client::devices`].
+    pub async fn invites(&self, conversation: ConversationId) -> Result<Vec<Invite>, Error> {
+        self.all_of(&format!("/v1/conversations/{conversation}/invites")).await
+    }
+
+    /// Makes an invitation useless (network).
+    ///
+    /// # Errors
+    /// `forbidden`, `not_found`; and see [`Client::devices`].
+    pub async fn revoke_invite(&self, conversation: ConversationId, code: &str) -> Result<(), Error> {
+        let path = format!("/v1/conversations/{conversation}/invites/{}", escape(code));
+        self.done(Method::DELETE, &path, None::<&()>).await
+    }
+
+    /// Where an invitation leads (network).
+    ///
+    /// # Errors
+    /// `not_found`, `gone`; and see [`Client::devices`].
+    pub async fn preview_invite(&self, code: &str) -> Result<InvitePreview, Error> {
+        self.get(&format!("/v1/invites/{}", escape(code))).await
+    }
+
+    /// Joins by an invitation (network). The conversation can be opened when this returns.
+    ///
+    /// # Errors
+    /// `not_found`, `gone`, `forbidden` (removed before), `group_full`; and see [`Client::devices`].
+    pub async fn join(&self, code: &str) -> Result<Conversation, Error> {
+        let path = format!("/v1/invites/{}/join", escape(code));
+        let conversation = self.exchange(Method::POST, &path, None::<&()>).await?;
+        self.told(conversation).await
+    }
+
+    /// The pinned messages, the newest first (network).
+    ///
+    /// # Errors
+    /// See [`Client::devices`].
+    pub async fn pinned(&self, conversation: ConversationId) -> Result<Vec<Message>, Error> {
+        self.all_of(&format!("/v1/conversations/{conversation}/pins")).await
     }
 
     /// Changes settings of a conversation (network).

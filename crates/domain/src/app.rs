@@ -7,14 +7,16 @@ use tokio::task::JoinHandle;
 
 use crate::Refusal;
 use crate::accounts::{Auth, AuthConfig, AuthDeps, AuthError, Idempotency, Profiles, ProfilesDeps};
-use crate::conversations::{ConversationDeps, ConversationMemberships, ConversationService};
+use crate::conversations::{
+    ConversationDeps, ConversationMemberships, ConversationService, InviteDeps, InviteService,
+};
 use crate::fanout::{Announcer, OutboundLimits, Registry};
 use crate::lanes::{LaneConfig, LaneDeps, Lanes};
 use crate::limits::RateLimits;
 use crate::messages::{MessageDeps, MessageService};
 use crate::metrics::Metrics;
 use crate::ports::{
-    AccountLog, Accounts, Bus, Clock, Conversations, Devices, EventLog, Presences, Random, Receiver, Signal,
+    AccountLog, Accounts, Bus, Clock, Conversations, Devices, EventLog, Invites, Presences, Random, Receiver, Signal,
     Timeline, Topic,
 };
 use crate::presence::{PresenceDeps, PresenceService};
@@ -49,6 +51,8 @@ pub struct Storage {
     pub timeline: Arc<dyn Timeline>,
     /// The directory of conversations.
     pub conversations: Arc<dyn Conversations>,
+    /// Invitations.
+    pub invites: Arc<dyn Invites>,
     /// Users.
     pub accounts: Arc<dyn Accounts>,
     /// Account logs.
@@ -63,12 +67,13 @@ impl Storage {
     /// All ports from one store.
     pub fn from_one<S>(store: Arc<S>) -> Self
     where
-        S: EventLog + Timeline + Conversations + Accounts + AccountLog + Devices + Presences + 'static,
+        S: EventLog + Timeline + Conversations + Invites + Accounts + AccountLog + Devices + Presences + 'static,
     {
         Self {
             log: store.clone(),
             timeline: store.clone(),
             conversations: store.clone(),
+            invites: store.clone(),
             accounts: store.clone(),
             account_log: store.clone(),
             devices: store.clone(),
@@ -102,6 +107,7 @@ struct Parts {
     accounts: Profiles,
     rates: RateLimits,
     conversations: ConversationService,
+    invites: InviteService,
     messages: MessageService,
     receipts: ReceiptService,
     presence: PresenceService,
@@ -140,6 +146,7 @@ impl Base {
         let deps = LaneDeps {
             log: storage.log.clone(),
             conversations: storage.conversations.clone(),
+            invites: storage.invites.clone(),
             bus: bus.clone(),
             announcer: announcer.clone(),
             book: book.clone(),
@@ -220,6 +227,18 @@ impl Base {
         })
     }
 
+    fn invites(&self, conversations: &ConversationService, messages: &MessageService) -> InviteService {
+        InviteService::new(InviteDeps {
+            invites: self.storage.invites.clone(),
+            directory: self.storage.conversations.clone(),
+            conversations: conversations.clone(),
+            messages: messages.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            limits: self.config.limits.clone(),
+        })
+    }
+
     fn watermark(&self) -> Arc<Watermark> {
         let conversations = self.storage.conversations.clone();
         Arc::new(Watermark::new(conversations, self.lanes.clone(), self.gate.clone()))
@@ -255,6 +274,7 @@ impl App {
         let auth = base.auth().await?;
         let accounts = base.profiles(&auth, &messages);
         let conversations = base.conversations();
+        let invites = base.invites(&conversations, &messages);
         let watermark = base.watermark();
         let sync = base.sync((&registry, &presence, &watermark));
         let mut background = vec![
@@ -270,6 +290,7 @@ impl App {
             accounts,
             rates,
             conversations,
+            invites,
             messages,
             receipts,
             presence,
@@ -313,6 +334,12 @@ impl App {
     #[must_use]
     pub fn conversations(&self) -> &ConversationService {
         &self.parts.conversations
+    }
+
+    /// Invitations.
+    #[must_use]
+    pub fn invites(&self) -> &InviteService {
+        &self.parts.invites
     }
 
     /// Everything that appends to logs, and reading them.

@@ -41,6 +41,8 @@ pub enum Access {
 pub enum Audience {
     /// Everyone, about what is their own or public.
     Everyone,
+    /// Everyone but those whom the members removed from the conversation that it leads to.
+    NotRemoved,
     /// The user whose device it names; to others it is not there.
     DeviceOwner,
     /// Members of the conversation with at least this role. To those who are no members it is not there; lesser
@@ -113,6 +115,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         rest::users::ROUTES,
         rest::conversations::ROUTES,
         rest::members::ROUTES,
+        rest::invites::ROUTES,
         rest::messages::ROUTES,
         rest::receipts::ROUTES,
         rest::presence::ROUTES,

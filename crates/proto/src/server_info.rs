@@ -17,6 +17,8 @@ pub struct Limits {
     pub group_members: usize,
     /// Members of a channel; 0 is no limit.
     pub channel_members: usize,
+    /// Invitations of a conversation that work at a time.
+    pub invites: usize,
     /// Sends a user may make each second, in the long run.
     pub sends_per_second: u32,
     /// Sends a user may make at once.
@@ -47,6 +49,7 @@ impl Default for Limits {
             title_chars: 128,
             group_members: 100,
             channel_members: 0,
+            invites: 100,
             sends_per_second: 20,
             sends_burst: 60,
             requests_per_second: 50,

@@ -2,12 +2,17 @@
 //! [`crate::messages`].
 
 mod create;
+mod invites;
 mod memberships;
+mod rights;
 mod service;
 
 use loquat_proto::{ConversationKind, Permissions, Role};
 
+pub(crate) use invites::works as invitation_works;
+pub use invites::{InviteDeps, InviteService};
 pub use memberships::ConversationMemberships;
+pub(crate) use rights::Right;
 pub use service::{ConversationDeps, ConversationService, Created};
 
 /// The permissions that a new conversation begins with.

@@ -68,8 +68,7 @@ impl Lane {
             return None;
         }
         let slow_mode = slot.state.as_ref().is_some_and(|state| state.settings.slow_mode_ms > 0);
-        // In slow mode each send must see when the last one was.
-        let run = slot.take_run(if slow_mode { 1 } else { MAX_RUN });
+        let run = slot.take_run(MAX_RUN, slow_mode);
         if let [pending] = run.as_slice()
             && let Some(question) = decide::question(&pending.act, pending.ticket.nonce.as_ref())
         {
@@ -79,7 +78,7 @@ impl Lane {
             self.ask(conversation, user, question);
             return None;
         }
-        self.decide_all(conversation, run, Facts::default(), now)
+        self.decide_all(conversation, run, &Facts::default(), now)
     }
 
     /// The facts for the first mutation of the queue are there.
@@ -93,7 +92,7 @@ impl Lane {
             Ok(_) if slot.state.is_none() => slot.queue.push_front(pending),
             Ok(facts) => {
                 // It goes with the next batch; until then the conversation decides nothing else, so the facts hold.
-                let staged = self.decide_all(conversation, vec![pending], facts, now);
+                let staged = self.decide_all(conversation, vec![pending], &facts, now);
                 self.staged.extend(staged);
                 return;
             }
@@ -109,7 +108,7 @@ impl Lane {
         &mut self,
         conversation: ConversationId,
         run: Vec<Pending>,
-        facts: Facts,
+        facts: &Facts,
         now: Timestamp,
     ) -> Option<(Append, InFlight)> {
         let slot = self.slots.get_mut(&conversation)?;
@@ -231,7 +230,7 @@ impl Lane {
                 let sees = state.members.iter().filter(|(_, member)| member.visible_from <= seq);
                 deliver::event(&*deps.bus, sees.map(|(user, _)| *user), &delivery);
             }
-            if events.iter().any(|event| matches!(event.change, Change::Join { .. })) {
+            if events.iter().any(|event| matches!(event.change, Change::Join { .. } | Change::Admit { .. })) {
                 // Who joined may hide how far they read, which is not known here.
                 slot.doubt();
             }

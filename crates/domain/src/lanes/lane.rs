@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use loquat_proto::{ConversationId, ConversationKind, Role, Timestamp, UserId};
+use loquat_proto::{ConversationId, Timestamp, UserId};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -17,10 +17,9 @@ use super::decide::{Facts, Question};
 use super::slot::{Pending, Phase, Slot};
 use super::state::ConversationState;
 use super::{LaneConfig, LaneDeps};
+use crate::conversations::Right;
 use crate::messages::{Act, Ticket};
-use crate::ports::{
-    AccountEntry, Append, ConversationFacts, Conversations, CreationOutcome, EventLog, StoreError,
-};
+use crate::ports::{AccountEntry, Append, ConversationFacts, Conversations, CreationOutcome, StoreError};
 use crate::{Caller, Refusal};
 
 /// How long receipts of groups are gathered.
@@ -197,9 +196,9 @@ impl Lane {
 
     pub(super) fn ask(&mut self, conversation: ConversationId, user: UserId, question: Question) {
         self.slot(conversation).phase = Phase::Reading;
-        let log = self.deps.log.clone();
+        let deps = self.deps.clone();
         self.pending.push(Box::pin(async move {
-            Done::Answered(conversation, answer(&*log, conversation, user, question).await)
+            Done::Answered(conversation, answer(&deps, conversation, user, question).await)
         }));
     }
 
@@ -335,22 +334,19 @@ async fn delete(
     conversation: ConversationId,
     now: Timestamp,
 ) -> Result<Vec<AccountEntry>, Refusal> {
-    let facts = conversations.load(conversation).await?.ok_or(Refusal::NotFound)?;
-    let member = facts.members.iter().find(|member| member.user == user).ok_or(Refusal::NotFound)?;
+    let standing = conversations.standing(user, conversation).await?.ok_or(Refusal::NotFound)?;
     // Nobody owns a direct conversation: deleting it would take it from the other one.
-    if facts.kind == ConversationKind::Direct || member.role < Role::Owner {
-        return Err(Refusal::Forbidden("only its owner deletes a conversation"));
-    }
+    Right::Delete.require(standing.role, &standing.permissions)?;
     Ok(conversations.delete(conversation, now).await?)
 }
 
 async fn answer(
-    log: &dyn EventLog,
+    LaneDeps { log, invites, .. }: &LaneDeps,
     conversation: ConversationId,
     user: UserId,
     question: Question,
 ) -> Result<Facts, StoreError> {
-    let Question { target, emoji, nonce } = question;
+    let Question { target, emoji, nonce, code } = question;
     let mut facts = Facts::default();
     if let Some(nonce) = nonce {
         facts.replay = log.find_nonce(conversation, user, &nonce).await?;
@@ -360,6 +356,9 @@ async fn answer(
         if let Some(emoji) = emoji {
             facts.reaction = log.reaction(conversation, target, user, &emoji).await?;
         }
+    }
+    if let Some(code) = code {
+        facts.invitation = invites.invitation(&code, user).await?;
     }
     Ok(facts)
 }

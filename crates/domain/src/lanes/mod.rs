@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::fanout::{Announcer, Session};
 use crate::messages::{Act, Ticket};
 use crate::metrics::Metrics;
-use crate::ports::{Bus, Clock, Conversations, Creation, CreationOutcome, EventLog};
+use crate::ports::{Bus, Clock, Conversations, Creation, CreationOutcome, EventLog, Invites};
 use crate::receipts::CursorBook;
 use crate::sync::FanoutPass;
 use crate::{Caller, Refusal};
@@ -64,6 +64,8 @@ pub struct LaneDeps {
     pub log: Arc<dyn EventLog>,
     /// The directory.
     pub conversations: Arc<dyn Conversations>,
+    /// Invitations, by which users join.
+    pub invites: Arc<dyn Invites>,
     /// The bus, for fan-out.
     pub bus: Arc<dyn Bus>,
     /// Tells account logs.

@@ -6,6 +6,7 @@ use loquat_proto::{ConversationId, ConversationKind, UserId};
 use super::command::ReceiptCommand;
 use super::deliver;
 use super::lane::Lane;
+use crate::conversations::Right;
 use crate::ports::CursorMove;
 use crate::{Caller, Refusal};
 
@@ -71,8 +72,7 @@ impl Lane {
     ) -> Result<(), Refusal> {
         let state =
             self.slots.get(&conversation).and_then(|slot| slot.state.as_ref()).ok_or(Refusal::NotFound)?;
-        let permissions = &state.settings.permissions;
-        state.require(caller.user, permissions.post, "your role may not write here")?;
+        state.require(caller.user, Right::Post)?;
         if state.blocked {
             return Err(Refusal::Blocked);
         }

@@ -49,10 +49,15 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// Takes what can be decided together: a run of sends, or one act of another kind.
-    pub fn take_run(&mut self, limit: usize) -> Vec<Pending> {
-        let is_send = |pending: &Pending| matches!(pending.act, Act::Send(_));
-        let sends = self.queue.iter().take(limit).take_while(|pending| is_send(pending)).count();
+    /// Takes what can be decided together: a run of sends, or one act of another kind. In slow mode, a send must see
+    /// when the last one of its sender was, so that a run has one of each.
+    pub fn take_run(&mut self, limit: usize, slow_mode: bool) -> Vec<Pending> {
+        let mut senders = FxHashSet::default();
+        let mut fits = |pending: &Pending| {
+            let again = slow_mode && !senders.insert(pending.ticket.caller.user);
+            matches!(pending.act, Act::Send(_)) && !again
+        };
+        let sends = self.queue.iter().take(limit).take_while(|pending| fits(pending)).count();
         self.queue.drain(..sends.max(1).min(self.queue.len())).collect()
     }
 

@@ -7,6 +7,7 @@ use loquat_proto::{
 use rustc_hash::FxHashMap;
 
 use crate::Refusal;
+use crate::conversations::Right;
 use crate::ports::{Change, ConversationFacts, MemberFacts, NewEvent};
 use crate::receipts::CursorBook;
 
@@ -43,7 +44,7 @@ pub(super) struct MemberState {
     pub delivered: Seq,
     pub read: Seq,
     pub read_receipts: bool,
-    /// When the member last sent a message, as far as this lane saw: for the slow mode.
+    /// When the member last sent a message: for the slow mode.
     pub last_sent: Option<Timestamp>,
 }
 
@@ -97,15 +98,11 @@ impl ConversationState {
         self.members.get(&user).ok_or(Refusal::NotFound)
     }
 
-    /// Whether this user is a member with at least this role.
-    pub fn require(
-        &self,
-        user: UserId,
-        least: Role,
-        otherwise: &'static str,
-    ) -> Result<&MemberState, Refusal> {
+    /// The member with this id, if the role has this right.
+    pub fn require(&self, user: UserId, right: Right) -> Result<&MemberState, Refusal> {
         let member = self.member(user)?;
-        if member.role >= least { Ok(member) } else { Err(Refusal::Forbidden(otherwise)) }
+        right.require(member.role, &self.settings.permissions)?;
+        Ok(member)
     }
 
     /// Whether everyone is told of everyone's receipts and typing.
@@ -122,11 +119,11 @@ impl ConversationState {
                     member.last_sent = Some(event.ts);
                 }
             }
-            Change::Join { user, role, from_here } => {
-                let visible_from = if *from_here { seq } else { 1 };
-                self.members.insert(*user, MemberState::joining(*role, event.ts, visible_from, seq - 1));
+            Change::Join { user, role, from_here } => self.join((*user, *role), *from_here, (seq, event.ts)),
+            Change::Admit { user, from_here, .. } => {
+                self.join((*user, Role::Member), *from_here, (seq, event.ts));
             }
-            Change::Leave { user } => {
+            Change::Leave { user } | Change::Remove { user } => {
                 self.members.remove(user);
             }
             Change::Role { user, role } => {
@@ -137,6 +134,11 @@ impl ConversationState {
             Change::Settings(changed) => self.settings.apply(changed),
             Change::Revise { .. } | Change::Erase { .. } | Change::React { .. } | Change::Pin { .. } => {}
         }
+    }
+
+    fn join(&mut self, (user, role): (UserId, Role), from_here: bool, (seq, ts): (Seq, Timestamp)) {
+        let visible_from = if from_here { seq } else { 1 };
+        self.members.insert(user, MemberState::joining(role, ts, visible_from, seq - 1));
     }
 }
 
@@ -149,7 +151,7 @@ impl MemberState {
             delivered: facts.delivered,
             read: facts.read,
             read_receipts: facts.read_receipts,
-            last_sent: None,
+            last_sent: facts.last_sent,
         }
     }
 

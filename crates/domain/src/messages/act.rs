@@ -21,6 +21,11 @@ pub enum Act {
     Pin(PinBody),
     /// Add members.
     AddMembers(Vec<UserId>),
+    /// Become a member by an invitation.
+    Join {
+        /// Its code.
+        code: String,
+    },
     /// Remove a member; the caller's own id leaves.
     RemoveMember(UserId),
     /// Give a member another role.

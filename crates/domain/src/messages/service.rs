@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use loquat_proto::frame::FrameId;
 use loquat_proto::message::{Appended, EventPage, MessagePage};
-use loquat_proto::{ConversationId, Limits, Message, Nonce, Seq};
+use loquat_proto::{ConversationId, Limits, Message, Nonce, Page, Seq};
 use tokio::sync::oneshot;
 
 use super::validate::validate;
@@ -156,6 +156,31 @@ impl MessageService {
     ) -> Result<Message, Refusal> {
         self.deps.timeline.message(caller.user, conversation, seq).await?.ok_or(Refusal::NotFound)
     }
+
+    /// The pinned messages within what the caller may see, the newest message first.
+    ///
+    /// # Errors
+    /// [`Refusal::NotFound`] for who is no member, [`Refusal::Invalid`] for a cursor that is none of ours.
+    pub async fn pinned(
+        &self,
+        caller: Caller,
+        conversation: ConversationId,
+        cursor: Option<String>,
+        limit: usize,
+    ) -> Result<Page<Message>, Refusal> {
+        let before = cursor.as_deref().map(parse_cursor).transpose()?;
+        let found = self.deps.timeline.pinned(caller.user, conversation, before, limit + 1).await?;
+        let mut items = found.ok_or(Refusal::NotFound)?;
+        let more = items.len() > limit;
+        items.truncate(limit);
+        let last = items.last().filter(|_| more);
+        Ok(Page { next_cursor: last.map(|last| last.seq.to_string()), items })
+    }
+}
+
+/// A cursor of a list of pinned messages: the `seq` of the last one.
+fn parse_cursor(cursor: &str) -> Result<Seq, Refusal> {
+    cursor.parse().map_err(|_| Refusal::invalid("cursor: not one that this server gave"))
 }
 
 /// Looks whether the nonce stands in the log, and answers with its first result or with the refusal, which was noted

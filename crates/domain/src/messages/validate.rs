@@ -54,7 +54,7 @@ pub(super) fn validate(act: &mut Act, limits: &Limits) -> Result<(), Refusal> {
             }
             Ok(())
         }
-        Act::RemoveMember(_) | Act::ChangeRole { .. } => Ok(()),
+        Act::Join { .. } | Act::RemoveMember(_) | Act::ChangeRole { .. } => Ok(()),
         Act::Settings(settings) => check_settings(settings, limits),
     }
 }

@@ -48,6 +48,19 @@ pub struct MemberFacts {
     pub read: Seq,
     /// Whether others see how far this member has read.
     pub read_receipts: bool,
+    /// When the member last sent a message, before a leave and a return, too.
+    pub last_sent: Option<Timestamp>,
+}
+
+/// What a member is, and what that permits: for decisions outside the lanes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The member's role.
+    pub role: Role,
+    /// What kind of conversation.
+    pub kind: ConversationKind,
+    /// The least role that may do each thing.
+    pub permissions: Permissions,
 }
 
 /// One of the first members.
@@ -176,6 +189,13 @@ pub trait Conversations: Send + Sync {
 
     /// What a lane needs; `None` if there is no such conversation.
     async fn load(&self, conversation: ConversationId) -> Result<Option<ConversationFacts>, StoreError>;
+
+    /// What the user is in the conversation; `None` for who is no member.
+    async fn standing(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+    ) -> Result<Option<Standing>, StoreError>;
 
     /// Conversations as this member sees them; those of which the viewer is no member are not there.
     async fn views(&self, viewer: UserId, query: ViewQuery) -> Result<ViewSlice, StoreError>;

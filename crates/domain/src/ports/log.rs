@@ -51,8 +51,24 @@ pub enum Change {
         /// Whether the past before this event stays hidden.
         from_here: bool,
     },
-    /// A member less (left or removed); cursors and preferences go with the membership.
+    /// A new member by invitation, of which one use is counted: where it works no more, or the user is barred, the
+    /// append conflicts. Stands alone in its append.
+    Admit {
+        /// Who.
+        user: UserId,
+        /// The code.
+        code: String,
+        /// Whether the past before this event stays hidden.
+        from_here: bool,
+    },
+    /// A member less; cursors and preferences go with the membership.
     Leave {
+        /// Who.
+        user: UserId,
+    },
+    /// The same against the member's will: invitations that they made go too, and none lets them in again; a
+    /// [`Change::Join`] does.
+    Remove {
         /// Who.
         user: UserId,
     },
@@ -153,7 +169,8 @@ pub enum AppendOutcome {
         /// Account events written with it, with their owners, in order.
         account: Vec<AccountEntry>,
     },
-    /// Head or version were not as expected, or the conversation is gone: nothing of it was appended. Reload.
+    /// Head or version were not as expected, the conversation is gone, or an invitation admits nobody any more:
+    /// nothing of it was appended. Reload.
     Conflict,
 }
 

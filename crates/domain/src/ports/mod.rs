@@ -13,6 +13,7 @@ mod clock;
 mod conversations;
 mod devices;
 mod error;
+mod invites;
 mod log;
 mod timeline;
 
@@ -24,11 +25,12 @@ pub use bus::{Bus, Receiver, Signal, Topic};
 pub use clock::{Clock, Random};
 pub use conversations::{
     ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts, NewConversation,
-    NewMember, SyncPosition, ViewQuery, ViewSlice,
+    NewMember, Standing, SyncPosition, ViewQuery, ViewSlice,
 };
 pub use devices::{
     Devices, NewDevice, RefreshOutcome, RefreshRotation, RefreshToken, SignInOutcome, SigningKey,
 };
 pub use error::StoreError;
+pub use invites::{Invitation, InviteOutcome, InviteRecord, Invites, NewInvite};
 pub use log::{Append, AppendOutcome, Change, EventLog, NewEvent, Placement, TailedEvent, TargetFacts};
 pub use timeline::{EventRange, MessageWindow, Presences, Timeline};

@@ -59,6 +59,15 @@ pub trait Timeline: Send + Sync {
         conversation: ConversationId,
         seq: Seq,
     ) -> Result<Option<Message>, StoreError>;
+
+    /// Pinned messages below this `seq`, the newest message first.
+    async fn pinned(
+        &self,
+        viewer: UserId,
+        conversation: ConversationId,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<Option<Vec<Message>>, StoreError>;
 }
 
 /// What presence needs of storage.

@@ -7,7 +7,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::on;
 use loquat_domain::messages::Act;
 use loquat_proto::conversation::{CreateConversation, OwnMembership, UpdateConversation, UpdatePreferences};
-use loquat_proto::message::Appended;
 use loquat_proto::{Conversation, ConversationId, Page, Role};
 
 use super::mutate;
@@ -69,9 +68,10 @@ async fn update(
     Path(conversation): Path<ConversationId>,
     key: IdempotencyKey,
     Json(request): Json<UpdateConversation>,
-) -> Result<JsonBody<Appended>, Failure> {
+) -> Result<JsonBody<Conversation>, Failure> {
     let nonce = key.nonce(request.nonce);
-    mutate(&state, caller, conversation, nonce, Act::Settings(request.settings)).await
+    drop(mutate(&state, caller, conversation, nonce, Act::Settings(request.settings)).await?);
+    Ok(JsonBody(state.app.conversations().get(caller, conversation).await?))
 }
 
 async fn delete(

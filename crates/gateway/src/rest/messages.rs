@@ -9,11 +9,11 @@ use loquat_domain::messages::Act;
 use loquat_domain::ports::{EventRange, MessageWindow};
 use loquat_proto::event::{EditBody, PinBody, ReactionBody};
 use loquat_proto::message::{Appended, EditMessage, EventPage, MessagePage, SendMessage};
-use loquat_proto::{ConversationId, Message, Role, Seq, Timestamp};
+use loquat_proto::{ConversationId, Message, Page, Role, Seq, Timestamp};
 use serde::Deserialize;
 
 use super::mutate;
-use crate::extract::{IdempotencyKey, Json, Path, Query, SignedIn, page_limit};
+use crate::extract::{IdempotencyKey, Json, Paging, Path, Query, SignedIn, page_limit};
 use crate::problem::{Failure, Meter};
 use crate::route::{Access, Audience, Route};
 use crate::state::GatewayState;
@@ -37,6 +37,7 @@ pub(crate) static ROUTES: &[Route] = &[
     Route::new(Method::DELETE, MESSAGE, AUTHOR_OR_ADMIN, |method| on(method, delete)).metered(Meter::Sends),
     Route::new(Method::PUT, REACTION, READERS, |method| on(method, put_reaction)).metered(Meter::Sends),
     Route::new(Method::DELETE, REACTION, READERS, |method| on(method, delete_reaction)).metered(Meter::Sends),
+    Route::new(Method::GET, "/v1/conversations/{conversation}/pins", READERS, |method| on(method, pinned)),
     Route::new(Method::PUT, PIN, ADMINS, |method| on(method, put_pin)).metered(Meter::Sends),
     Route::new(Method::DELETE, PIN, ADMINS, |method| on(method, delete_pin)).metered(Meter::Sends),
     Route::new(Method::GET, "/v1/conversations/{conversation}/events", READERS, |method| on(method, events)),
@@ -140,6 +141,16 @@ async fn delete_reaction(
 ) -> Result<JsonBody<Appended>, Failure> {
     let act = Act::React(ReactionBody { target, emoji, on: false });
     mutate(&state, caller, conversation, key.nonce(None), act).await
+}
+
+async fn pinned(
+    State(state): State<GatewayState>,
+    SignedIn(caller): SignedIn,
+    Path(conversation): Path<ConversationId>,
+    Query(paging): Query<Paging>,
+) -> Result<JsonBody<Page<Message>>, Failure> {
+    let limit = paging.limit()?;
+    Ok(JsonBody(state.app.messages().pinned(caller, conversation, paging.into_cursor(), limit).await?))
 }
 
 async fn put_pin(

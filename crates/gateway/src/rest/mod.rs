@@ -4,6 +4,7 @@
 pub(crate) mod auth;
 pub(crate) mod connect;
 pub(crate) mod conversations;
+pub(crate) mod invites;
 pub(crate) mod me;
 pub(crate) mod members;
 pub(crate) mod messages;

@@ -89,6 +89,7 @@ pub struct Scene<'a> {
     pub cast: &'a Cast,
     pub group: Group,
     observer: Person,
+    owner: Person,
 }
 
 impl<'a> Scene<'a> {
@@ -99,7 +100,8 @@ impl<'a> Scene<'a> {
         let group =
             Group::create(owner, [admin, author, guest, former], &others.iter().collect::<Vec<_>>()).await;
         let observer = others.last().unwrap().clone();
-        Self { server, cast, group, observer }
+        let owner = founder.owner;
+        Self { server, cast, group, observer, owner }
     }
 
     /// The client that the actor calls with.
@@ -125,6 +127,13 @@ impl<'a> Scene<'a> {
     /// A member who watches.
     pub fn observer(&self) -> &Person {
         &self.observer
+    }
+
+    /// An invitation by the owner.
+    pub async fn invite(&self) -> String {
+        let path = format!("/v1/conversations/{}/invites", self.group.id);
+        let invite = self.owner.post(&path, json!({})).await.expect(201);
+        invite["code"].as_str().unwrap().to_owned()
     }
 
     /// How far the log goes; `None` once the conversation is deleted.

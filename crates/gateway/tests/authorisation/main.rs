@@ -39,7 +39,8 @@ pub fn expected(access: Access, actor: Actor) -> Outcome {
     }
     let role = actor.role();
     match (audience, role) {
-        (Audience::Everyone, _) => Outcome::Allowed,
+        (Audience::NotRemoved, _) if actor == Actor::Former => Outcome::Forbidden,
+        (Audience::Everyone | Audience::NotRemoved, _) => Outcome::Allowed,
         (Audience::DeviceOwner, _) if actor == Actor::Author => Outcome::Allowed,
         (Audience::DeviceOwner, _) | (_, None) => Outcome::NotFound,
         (Audience::Members(least), Some(role)) if role >= least => Outcome::Allowed,

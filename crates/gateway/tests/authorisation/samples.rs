@@ -34,6 +34,9 @@ async fn fill(template: &str, scene: &Scene<'_>) -> String {
         let device = Person::log_in(scene.server, &scene.cast.author.username).await.device;
         path = path.replace("{device}", &device);
     }
+    if path.contains("{code}") {
+        path = path.replace("{code}", &scene.invite().await);
+    }
     path
 }
 
@@ -62,6 +65,8 @@ async fn body(route: &Route, scene: &Scene<'_>) -> Option<Value> {
         ("POST", "/v1/conversations") => {
             json!({"kind": "group", "title": "New", "members": [scene.cast.bystander.id]})
         }
+        ("GET", "/v1/invites/{code}") => nothing,
+        ("POST", "/v1/invites/{code}/join") => nothing,
         (method, template) => {
             let inner = template.strip_prefix("/v1/conversations/{conversation}")?;
             return conversation_body(method, inner, scene);
@@ -71,13 +76,15 @@ async fn body(route: &Route, scene: &Scene<'_>) -> Option<Value> {
 
 fn conversation_body(method: &str, template: &str, scene: &Scene<'_>) -> Option<Value> {
     Some(match (method, template) {
-        ("GET", "" | "/members" | "/messages" | "/messages/{seq}" | "/events") => Value::Null,
+        ("GET", "" | "/members" | "/invites" | "/pins" | "/messages" | "/messages/{seq}" | "/events") => Value::Null,
         ("PATCH", "") => json!({"title": "Orchard", "nonce": nonce()}),
         ("DELETE", "") => Value::Null,
         ("PATCH", "/preferences") => json!({"pinned": true}),
         ("POST", "/members") => json!({"users": [scene.cast.stranger.id], "nonce": nonce()}),
         ("PATCH", "/members/{user}") => json!({"role": "guest", "nonce": nonce()}),
         ("DELETE", "/members/{user}") => Value::Null,
+        ("POST", "/invites") => json!({"max_uses": 3, "nonce": nonce()}),
+        ("DELETE", "/invites/{code}") => Value::Null,
         ("POST", "/messages") => json!({"text": "hello", "nonce": nonce()}),
         ("PATCH", "/messages/{seq}") => json!({"text": "changed", "nonce": nonce()}),
         ("DELETE", "/messages/{seq}") => Value::Null,

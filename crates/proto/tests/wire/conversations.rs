@@ -3,7 +3,10 @@ use loquat_proto::conversation::{
     UpdatePreferences,
 };
 use loquat_proto::event::SettingsBody;
-use loquat_proto::{Conversation, ConversationKind, History, Member, Permissions, Retention, Role};
+use loquat_proto::invite::CreateInvite;
+use loquat_proto::{
+    Conversation, ConversationKind, History, Invite, InvitePreview, Member, Permissions, Retention, Role,
+};
 
 use crate::accounts::profile;
 use crate::common::{NOW, ada, bob, harvest, nonce, snapshots};
@@ -113,7 +116,34 @@ fn preferences() -> UpdatePreferences {
     }
 }
 
+fn invite() -> Invite {
+    Invite {
+        code: "pZ0nX4c7Tq2mL8vWb1sKdA".to_owned(),
+        url: "https://chat.example/join/pZ0nX4c7Tq2mL8vWb1sKdA".to_owned(),
+        uses: 3,
+        max_uses: Some(10),
+        expires_at: Some(NOW + 86_400_000),
+        conversation: harvest(),
+        creator: ada(),
+        created_at: NOW,
+    }
+}
+
+fn preview() -> InvitePreview {
+    InvitePreview {
+        title: "Harvest".to_owned(),
+        kind: ConversationKind::Channel,
+        member_count: 5_000,
+        conversation: None,
+    }
+}
+
 snapshots! {
+    create_invite: CreateInvite { max_uses: Some(10), expires_in: Some(86_400), nonce: Some(nonce()) };
+    an_invite: invite();
+    an_invite_without_bounds: Invite { uses: 0, max_uses: None, expires_at: None, ..invite() };
+    invite_preview: preview();
+    invite_preview_of_a_member: InvitePreview { conversation: Some(harvest()), ..preview() };
     conversation_group: group();
     conversation_direct: direct();
     a_member: member();

@@ -89,6 +89,7 @@ pub(crate) static SETTINGS: [Reference; 54] = [
     number("limits.title_chars", 1..=4_096, "characters of a title"),
     number("limits.group_members", 2..=100_000, "members of a group"),
     limit("limits.channel_members", "members of a channel; 0: no limit"),
+    number("limits.invites", 1..=100_000, "invitations of a conversation that work at a time"),
     limit("limits.sends_per_second", "sends of a user each second, in the long run; 0: no limit"),
     number("limits.sends_burst", 1..=MANY, "sends of a user at once"),
     limit(

@@ -106,6 +106,49 @@ pub async fn pins_come_and_go<S: Ports>(store: &S) {
     }
 }
 
+/// Pages of pins go down from the newest message, within what the viewer may see; an erased message is none.
+pub async fn pins_are_paged_from_the_newest<S: Ports>(store: &S) {
+    let world = World::new(store);
+    let [ann, bob, eve] = world.users().await;
+    let group = world.group(&[ann]).await;
+    world.chatter(group, ann, 6).await;
+    for seq in [2, 5, 3, 6] {
+        world.append_one(group, world.pin(ann, seq, true)).await;
+    }
+    world.append_one(group, world.delete(ann, 6)).await;
+    world.append_one(group, world.join(ann, bob, true)).await;
+    let pinned = async |viewer, before, limit| {
+        let page = store.pinned(viewer, group, before, limit).await.unwrap();
+        page.map(|page| page.iter().map(|message| (message.seq, message.pinned)).collect::<Vec<_>>())
+    };
+    assert_eq!(pinned(ann, None, 10).await, Some(vec![(5, true), (3, true), (2, true)]));
+    assert_eq!(pinned(ann, None, 2).await, Some(vec![(5, true), (3, true)]));
+    assert_eq!(pinned(ann, Some(3), 2).await, Some(vec![(2, true)]));
+    assert_eq!(pinned(bob, None, 10).await, Some(vec![]), "joined later");
+    assert_eq!(pinned(eve, None, 10).await, None, "no member");
+}
+
+/// A lane that loads the conversation knows when each member last sent, across a leave and a return.
+pub async fn the_last_send_is_known_even_after_a_return<S: Ports>(store: &S) {
+    let world = World::new(store);
+    let [ann, bob] = world.users().await;
+    let group = world.group(&[ann, bob]).await;
+    let last_sent = async |user| {
+        let facts = world.facts(group).await;
+        facts.members.iter().find(|member| member.user == user).and_then(|member| member.last_sent)
+    };
+    assert_eq!(last_sent(bob).await, None);
+    let (first, second) = (world.message(bob, "one"), world.message(bob, "two"));
+    let ts = second.ts;
+    world.append(group, vec![first, second, world.message(ann, "three")]).await;
+    assert_eq!(last_sent(bob).await, Some(ts));
+    world.append_one(group, world.react(bob, 1, "👍", true)).await;
+    assert_eq!(last_sent(bob).await, Some(ts), "only messages count");
+    world.append_one(group, world.leave(bob)).await;
+    world.append_one(group, world.join(ann, bob, false)).await;
+    assert_eq!(last_sent(bob).await, Some(ts));
+}
+
 /// With the whole history or from the join on; in both nothing of before is unread.
 pub async fn who_joins_sees_from_the_start_or_from_here<S: Ports>(store: &S) {
     let world = World::new(store);

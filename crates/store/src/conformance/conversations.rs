@@ -2,11 +2,11 @@
 
 use loquat_domain::ports::{
     Append, AppendOutcome, Change, Conversations, Creation, CreationOutcome, EventRange, MessageWindow,
-    NewEvent, ViewQuery,
+    NewEvent, Standing, ViewQuery,
 };
 use loquat_proto::conversation::UpdatePreferences;
 use loquat_proto::event::{MemberBody, MemberChange};
-use loquat_proto::{AccountEventKind, ConversationKind, EventBody, Role};
+use loquat_proto::{AccountEventKind, ConversationKind, EventBody, Permissions, Role};
 use serde_json::json;
 
 use super::world::named;
@@ -228,4 +228,20 @@ pub async fn deletion_takes_everything<S: Ports>(store: &S) {
     assert_eq!(store.append_many(vec![late]).await.unwrap(), [AppendOutcome::Conflict]);
     let left = world.view(bob, other).await.unwrap();
     assert_eq!((left.head, left.me.read, left.me.mentions), (facts.head, 1, 1));
+}
+
+/// A member's role with what it permits, as they are now.
+pub async fn standing_tells_role_and_permissions<S: Ports>(store: &S) {
+    let world = World::new(store);
+    let [ann, bob, eve] = world.users().await;
+    let group = world.group(&[ann, bob]).await;
+    let permissions =
+        Permissions { post: Role::Member, invite: Role::Admin, edit_info: Role::Admin, pin: Role::Admin };
+    let owner = Standing { role: Role::Owner, kind: ConversationKind::Group, permissions };
+    assert_eq!(store.standing(ann, group).await.unwrap(), Some(owner));
+    let member = Standing { role: Role::Member, ..owner };
+    assert_eq!(store.standing(bob, group).await.unwrap(), Some(member));
+    assert_eq!(store.standing(eve, group).await.unwrap(), None);
+    world.append_one(group, world.leave(bob)).await;
+    assert_eq!(store.standing(bob, group).await.unwrap(), None);
 }

@@ -12,7 +12,9 @@
 //! macro. The suite uses the ports alone, so that it says nothing about how an engine does it.
 #![allow(clippy::unwrap_used, reason = "tests: a failure is the point")]
 
-use loquat_domain::ports::{AccountLog, Accounts, Conversations, Devices, EventLog, Presences, Timeline};
+use loquat_domain::ports::{
+    AccountLog, Accounts, Conversations, Devices, EventLog, Invites, Presences, Timeline,
+};
 
 pub mod account_log;
 pub mod accounts;
@@ -21,6 +23,7 @@ pub mod conversations;
 pub mod cursors;
 pub mod deletion;
 pub mod devices;
+pub mod invites;
 pub mod log;
 pub mod model;
 pub mod presences;
@@ -33,12 +36,12 @@ pub use world::{NOW, World};
 
 /// All storage ports in one.
 pub trait Ports:
-    EventLog + Conversations + Timeline + Presences + Accounts + AccountLog + Devices + 'static
+    EventLog + Conversations + Invites + Timeline + Presences + Accounts + AccountLog + Devices + 'static
 {
 }
 
 impl<T> Ports for T where
-    T: EventLog + Conversations + Timeline + Presences + Accounts + AccountLog + Devices + 'static
+    T: EventLog + Conversations + Invites + Timeline + Presences + Accounts + AccountLog + Devices + 'static
 {
 }
 
@@ -81,11 +84,13 @@ macro_rules! conformance_suite {
             erasure_reaches_every_copy_and_keeps_the_skeleton,
             reactions_stand_in_the_order_of_first_use,
             pins_come_and_go,
+            pins_are_paged_from_the_newest,
             who_joins_sees_from_the_start_or_from_here,
             who_leaves_is_gone_with_cursors_and_preferences,
             roles_and_ownership_move,
             settings_change_field_by_field,
             mentions_count_while_unread,
+            the_last_send_is_known_even_after_a_return,
         ]);
         $crate::conformance_suite!(@module $fixture, conversations: [
             a_creation_is_whole,
@@ -97,6 +102,23 @@ macro_rules! conformance_suite {
             preferences_are_the_viewers_own,
             positions_grow_with_every_change,
             deletion_takes_everything,
+            standing_tells_role_and_permissions,
+        ]);
+        $crate::conformance_suite!(@module $fixture, invites: [
+            an_invitation_is_found_by_its_code,
+            a_retried_creation_makes_one_invitation,
+            a_creator_who_stands_otherwise_makes_nothing,
+            invitations_that_work_are_limited,
+            a_taken_code_is_refused,
+            admissions_count_and_stop_at_the_maximum,
+            concurrent_admissions_stop_at_the_maximum,
+            expired_and_revoked_invitations_admit_nobody,
+            a_refused_admission_changes_nothing_and_costs_no_neighbour,
+            a_replayed_admission_counts_once,
+            who_was_removed_is_barred_until_added,
+            who_left_is_not_barred,
+            invitations_of_the_removed_are_revoked,
+            deletion_takes_invitations,
         ]);
         $crate::conformance_suite!(@module $fixture, cursors: [
             cursors_move_forward_only,

@@ -10,7 +10,7 @@ use super::codec::{Columns, Integer};
 use super::error::Outcome;
 use super::nonces::{Lookup, NonceLookup};
 use super::writer::WriteContext;
-use super::{account_log, changes};
+use super::{account_log, changes, invites};
 
 /// The end of a log, while events are put there.
 pub(super) struct Tip {
@@ -20,8 +20,8 @@ pub(super) struct Tip {
     pub(super) number: u64,
     last_message: Seq,
     last_activity: Timestamp,
-    /// Messages by sender that are not in the sender's cursor yet.
-    own: SmallVec<[(UserId, u64); 4]>,
+    /// Messages by sender that are not in the sender's cursor yet, and when the last one was sent.
+    own: SmallVec<[(UserId, u64, Timestamp); 4]>,
 }
 
 impl Tip {
@@ -37,10 +37,10 @@ impl Tip {
         }
     }
 
-    fn count_own(&mut self, sender: UserId) {
-        match self.own.iter_mut().find(|(user, _)| *user == sender) {
-            Some((_, count)) => *count += 1,
-            None => self.own.push((sender, 1)),
+    fn count_own(&mut self, sender: UserId, ts: Timestamp) {
+        match self.own.iter_mut().find(|(user, ..)| *user == sender) {
+            Some((_, count, last)) => (*count, *last) = (*count + 1, ts),
+            None => self.own.push((sender, 1, ts)),
         }
     }
 }
@@ -80,7 +80,7 @@ impl<'c> Appender<'c> {
                  WHERE conversation_id = ?1",
             )?,
             own: context.statement(
-                "UPDATE cursors SET own_after_read = own_after_read + ?3
+                "UPDATE cursors SET own_after_read = own_after_read + ?3, last_sent = ?4
                  WHERE conversation_id = ?1 AND user_id = ?2",
             )?,
         })
@@ -117,6 +117,12 @@ impl<'c> Appender<'c> {
                     None => return Ok(AppendOutcome::Conflict),
                 },
             };
+            if let Change::Admit { user, code, .. } = &event.change
+                && !invites::use_one(context, (conversation, *user), code, event.ts)?
+            {
+                // It stands alone, so that nothing was written.
+                return Ok(AppendOutcome::Conflict);
+            }
             placements.push(self.place(context, tip, (event, hash), Effects::Apply, &mut account)?);
         }
         if let Some(tip) = tip {
@@ -160,7 +166,7 @@ impl<'c> Appender<'c> {
         if event.kind == EventKind::Message {
             tip.number += 1;
             tip.last_message = tip.head;
-            tip.count_own(event.sender);
+            tip.count_own(event.sender, event.ts);
         }
         self.insert.execute(params![
             pos.sql(),
@@ -178,8 +184,11 @@ impl<'c> Appender<'c> {
         if let Some(hash) = hash {
             context.nonces.add(tip.conversation, (hash, tip.head));
         }
-        let counted_by_sender = matches!(event.change, Change::Join { .. } | Change::Leave { .. });
-        if counted_by_sender {
+        let moves_members = matches!(
+            event.change,
+            Change::Join { .. } | Change::Admit { .. } | Change::Leave { .. } | Change::Remove { .. }
+        );
+        if moves_members {
             // The cursor row is about to come or go: what was counted belongs to the one of before.
             self.count_own(tip)?;
         }
@@ -223,8 +232,8 @@ impl<'c> Appender<'c> {
     }
 
     fn count_own(&mut self, tip: &mut Tip) -> Outcome<()> {
-        for (user, count) in tip.own.drain(..) {
-            self.own.execute(params![tip.conversation.sql(), user.sql(), count.sql()])?;
+        for (user, count, last_sent) in tip.own.drain(..) {
+            self.own.execute(params![tip.conversation.sql(), user.sql(), count.sql(), last_sent])?;
         }
         Ok(())
     }

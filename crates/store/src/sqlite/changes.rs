@@ -29,7 +29,9 @@ pub(super) fn apply(context: &mut WriteContext<'_>, place: &Place<'_>, change: C
         Change::React { target, emoji, on } => react(context, place, (target, &emoji), on),
         Change::Pin { target, on } => pin(context, place, target, on),
         Change::Join { user, role, from_here } => join(context, place, (user, role), from_here),
+        Change::Admit { user, from_here, .. } => join(context, place, (user, Role::Member), from_here),
         Change::Leave { user } => conversations::leave(context, place.tip.conversation, user).map(drop),
+        Change::Remove { user } => conversations::remove(context, place.tip.conversation, user).map(drop),
         Change::Role { user, role } => give_role(context, place, user, role),
         Change::Settings(settings) => set(context, place, settings),
     }

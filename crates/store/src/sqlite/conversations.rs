@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use loquat_domain::ports::{
     AccountEntry, ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts,
-    StoreError, SyncPosition, ViewQuery, ViewSlice,
+    Standing, StoreError, SyncPosition, ViewQuery, ViewSlice,
 };
 use loquat_proto::conversation::{Cursor, UpdatePreferences};
 use loquat_proto::event::SettingsBody;
@@ -26,6 +26,14 @@ impl Conversations for SqliteStore {
 
     async fn load(&self, conversation: ConversationId) -> Result<Option<ConversationFacts>, StoreError> {
         self.read(move |connection| load(connection, conversation)).await
+    }
+
+    async fn standing(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+    ) -> Result<Option<Standing>, StoreError> {
+        self.read(move |connection| standing(connection, user, conversation)).await
     }
 
     async fn views(&self, viewer: UserId, query: ViewQuery) -> Result<ViewSlice, StoreError> {
@@ -103,6 +111,24 @@ pub(super) fn visible_from(
         .optional()
 }
 
+/// What a member is; `None`: no member.
+pub(super) fn standing(
+    connection: &Connection,
+    user: UserId,
+    conversation: ConversationId,
+) -> Outcome<Option<Standing>> {
+    connection
+        .prepare_cached(
+            "SELECT m.role, c.kind, c.may_post, c.may_invite, c.may_edit_info, c.may_pin
+             FROM members m JOIN conversations c ON c.id = m.conversation_id
+             WHERE m.conversation_id = ?1 AND m.user_id = ?2",
+        )?
+        .query_row([conversation.sql(), user.sql()], |row| {
+            Ok(Standing { role: row.int(0)?, kind: row.int(1)?, permissions: permissions(row, 2)? })
+        })
+        .optional()
+}
+
 /// A membership as it begins.
 pub(super) struct Membership {
     pub(super) conversation: ConversationId,
@@ -138,8 +164,10 @@ pub(super) fn enter(context: &WriteContext<'_>, membership: &Membership) -> Outc
     }
     context
         .statement(
-            "INSERT INTO cursors (conversation_id, user_id, delivered, read, number_at_read, own_after_read)
-             VALUES (?1, ?2, ?3, ?3, ?4, 0)",
+            "INSERT INTO cursors
+                 (conversation_id, user_id, delivered, read, number_at_read, own_after_read, last_sent)
+             VALUES (?1, ?2, ?3, ?3, ?4, 0,
+                 (SELECT last_sent FROM former_members WHERE user_id = ?2 AND conversation_id = ?1))",
         )?
         .execute(params![conversation, user, membership.read.sql(), membership.number_at_read.sql()])?;
     context
@@ -160,15 +188,31 @@ pub(super) fn leave(context: &WriteContext<'_>, conversation: ConversationId, us
         return Ok(false);
     }
     for sql in [
+        "INSERT INTO former_members (conversation_id, user_id, last_sent)
+         VALUES (?1, ?2, (SELECT last_sent FROM cursors WHERE conversation_id = ?1 AND user_id = ?2))
+         ON CONFLICT DO NOTHING",
         "DELETE FROM cursors WHERE conversation_id = ?1 AND user_id = ?2",
         "DELETE FROM device_cursors WHERE conversation_id = ?1 AND user_id = ?2",
         "DELETE FROM mentions WHERE conversation_id = ?1 AND user_id = ?2",
-        "INSERT INTO former_members (conversation_id, user_id) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
         "UPDATE conversations
          SET member_count = member_count - 1, owner = CASE WHEN owner = ?2 THEN NULL ELSE owner END
          WHERE id = ?1",
     ] {
         context.statement(sql)?.execute(key)?;
+    }
+    Ok(true)
+}
+
+/// Ends a membership against the member's will: no invitation lets them in again, and theirs go with them.
+pub(super) fn remove(context: &WriteContext<'_>, conversation: ConversationId, user: UserId) -> Outcome<bool> {
+    if !leave(context, conversation, user)? {
+        return Ok(false);
+    }
+    for sql in [
+        "UPDATE former_members SET barred = 1 WHERE conversation_id = ?1 AND user_id = ?2",
+        "UPDATE invites SET revoked = 1 WHERE conversation_id = ?1 AND creator = ?2",
+    ] {
+        context.statement(sql)?.execute([conversation.sql(), user.sql()])?;
     }
     Ok(true)
 }
@@ -204,7 +248,8 @@ fn load(connection: &Connection, conversation: ConversationId) -> Outcome<Option
     let Some(mut facts) = facts else { return Ok(None) };
     facts.members = connection
         .prepare_cached(
-            "SELECT m.user_id, m.role, m.joined_at, m.visible_from, c.delivered, c.read, u.read_receipts
+            "SELECT m.user_id, m.role, m.joined_at, m.visible_from, c.delivered, c.read, u.read_receipts,
+                 c.last_sent
              FROM members m
              JOIN cursors c ON c.conversation_id = m.conversation_id AND c.user_id = m.user_id
              JOIN users u ON u.id = m.user_id
@@ -219,6 +264,7 @@ fn load(connection: &Connection, conversation: ConversationId) -> Outcome<Option
                 delivered: row.int(4)?,
                 read: row.int(5)?,
                 read_receipts: row.int(6)?,
+                last_sent: row.get(7)?,
             })
         })?
         .collect::<Outcome<_>>()?;
@@ -323,6 +369,7 @@ fn delete(
     for sql in [
         "DELETE FROM members WHERE conversation_id = ?1",
         "DELETE FROM former_members WHERE conversation_id = ?1",
+        "DELETE FROM invites WHERE conversation_id = ?1",
         "DELETE FROM cursors WHERE conversation_id = ?1",
         "DELETE FROM device_cursors WHERE conversation_id = ?1",
         "DELETE FROM heads WHERE conversation_id = ?1",

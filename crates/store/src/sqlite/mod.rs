@@ -22,6 +22,7 @@ mod devices;
 mod erase;
 mod error;
 mod idempotency;
+mod invites;
 mod log;
 mod messages;
 mod nonces;

@@ -61,6 +61,25 @@ impl Timeline for SqliteStore {
         })
         .await
     }
+
+    async fn pinned(
+        &self,
+        viewer: UserId,
+        conversation: ConversationId,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<Option<Vec<Message>>, StoreError> {
+        self.read(move |connection| {
+            let Some(sight) = Sight::of(connection, viewer, conversation)? else { return Ok(None) };
+            let pinned: Outcome<Vec<Option<Message>>> = sight
+                .pins(before, limit.min(MAX_LIMIT))?
+                .into_iter()
+                .map(|seq| messages::one(connection, viewer, conversation, seq))
+                .collect();
+            Ok(Some(pinned?.into_iter().flatten().collect()))
+        })
+        .await
+    }
 }
 
 /// What a member may see of a log, in one snapshot.
@@ -120,6 +139,17 @@ impl<'c> Sight<'c> {
             events.reverse();
         }
         Ok(events)
+    }
+
+    fn pins(&self, before: Option<Seq>, limit: usize) -> Outcome<Vec<Seq>> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT target FROM pins WHERE conversation_id = ?1 AND target >= ?2 AND target < ?3
+             ORDER BY target DESC LIMIT ?4",
+        )?;
+        let before = before.unwrap_or(u64::MAX);
+        let range =
+            params![self.conversation.sql(), self.visible_from.sql(), before.sql(), limit.sql_limit()];
+        statement.query_map(range, |row| row.int(0))?.collect()
     }
 
     fn messages(&self, window: MessageWindow, limit: usize) -> Outcome<Vec<Message>> {

@@ -4,7 +4,7 @@ use loquat_domain::ports::Change;
 use loquat_proto::event::SettingsBody;
 use loquat_proto::{EventKind, Role, Seq, UserId};
 
-use super::state::{Membership, Room, Standing};
+use super::state::{Former, Membership, Room, Standing};
 
 /// Does what the event at the end of the log says. Without `applies`, what it says of members and settings is there
 /// already.
@@ -13,6 +13,10 @@ pub(super) fn apply(room: &mut Room, seq: Seq, change: Change, applies: bool) {
         Change::Message { mentions } => {
             if let Some(stored) = room.at_mut(seq) {
                 stored.mentions = mentions;
+                let (sender, ts) = (stored.event.sender, stored.event.ts);
+                if let Some(member) = room.members.get_mut(&sender) {
+                    member.last_sent = Some(ts);
+                }
             }
         }
         Change::Revise { target } => {
@@ -25,10 +29,17 @@ pub(super) fn apply(room: &mut Room, seq: Seq, change: Change, applies: bool) {
         Change::Pin { target, on: true } => drop(room.pins.insert(target)),
         Change::Pin { target, on: false } => drop(room.pins.remove(&target)),
         Change::Join { user, role, from_here } if applies => join(room, seq, (user, role), from_here),
-        Change::Leave { user } if applies => leave(room, user),
+        Change::Admit { user, from_here, .. } if applies => join(room, seq, (user, Role::Member), from_here),
+        Change::Leave { user } if applies => drop(leave(room, user)),
+        Change::Remove { user } if applies => remove(room, user),
         Change::Role { user, role } if applies => give_role(room, user, role),
         Change::Settings(settings) if applies => set(room, settings),
-        Change::Join { .. } | Change::Leave { .. } | Change::Role { .. } | Change::Settings(_) => {}
+        Change::Join { .. }
+        | Change::Admit { .. }
+        | Change::Leave { .. }
+        | Change::Remove { .. }
+        | Change::Role { .. }
+        | Change::Settings(_) => {}
     }
 }
 
@@ -67,20 +78,36 @@ fn join(room: &mut Room, seq: Seq, (user, role): (UserId, Role), from_here: bool
     let Some((ts, pos)) = room.at(seq).map(|stored| (stored.event.ts, stored.pos)) else { return };
     let visible_from = if from_here { seq } else { 1 };
     // What was said before the join is nobody's unread, even if it may be read.
-    let membership = Membership::new(role, ts, pos, (visible_from, seq - 1));
-    room.members.entry(user).or_insert(membership);
+    let mut membership = Membership::new(role, ts, pos, (visible_from, seq - 1));
+    if !room.members.contains_key(&user) {
+        membership.last_sent = room.former.remove(&user).and_then(|former| former.last_sent);
+        room.members.insert(user, membership);
+    }
 }
 
-/// Ends a membership with all that hangs on it.
-pub(super) fn leave(room: &mut Room, user: UserId) {
-    if room.members.remove(&user).is_none() {
-        return;
-    }
+/// Ends a membership with all that hangs on it: whether there was one.
+pub(super) fn leave(room: &mut Room, user: UserId) -> bool {
+    let Some(membership) = room.members.remove(&user) else { return false };
+    room.former.insert(user, Former { barred: false, last_sent: membership.last_sent });
     for stored in &mut room.events {
         stored.mentions.retain(|mentioned| *mentioned != user);
     }
     if room.owner == Some(user) {
         room.owner = None;
+    }
+    true
+}
+
+/// Ends a membership against the member's will: no invitation lets them in again, and theirs go with them.
+fn remove(room: &mut Room, user: UserId) {
+    if !leave(room, user) {
+        return;
+    }
+    if let Some(former) = room.former.get_mut(&user) {
+        former.barred = true;
+    }
+    for invite in room.invites.iter_mut().filter(|invite| invite.record.creator == user) {
+        invite.revoked = true;
     }
 }
 

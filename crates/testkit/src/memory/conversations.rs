@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use async_trait::async_trait;
 use loquat_domain::ports::{
     AccountEntry, ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts,
-    NewConversation, StoreError, SyncPosition, ViewQuery, ViewSlice,
+    NewConversation, Standing, StoreError, SyncPosition, ViewQuery, ViewSlice,
 };
 use loquat_proto::conversation::{Cursor, UpdatePreferences};
 use loquat_proto::event::SettingsBody;
@@ -29,6 +29,14 @@ impl Conversations for MemoryStore {
             tokio::time::sleep(delay).await;
         }
         facts
+    }
+
+    async fn standing(
+        &self,
+        user: UserId,
+        conversation: ConversationId,
+    ) -> Result<Option<Standing>, StoreError> {
+        self.read(|state| standing(state, user, conversation)).await
     }
 
     async fn views(&self, viewer: UserId, query: ViewQuery) -> Result<ViewSlice, StoreError> {
@@ -153,7 +161,15 @@ fn new_room(state: &mut State, new: &NewConversation) -> Room {
         members,
         reactions: Vec::new(),
         pins: BTreeSet::new(),
+        invites: Vec::new(),
+        former: BTreeMap::new(),
     }
+}
+
+/// What a member is.
+pub(super) fn standing(state: &State, user: UserId, conversation: ConversationId) -> Option<Standing> {
+    let (room, membership) = state.membership(user, conversation)?;
+    Some(Standing { role: membership.role, kind: room.kind, permissions: room.permissions })
 }
 
 fn facts(state: &State, room: &Room) -> ConversationFacts {
@@ -169,6 +185,7 @@ fn facts(state: &State, room: &Room) -> ConversationFacts {
                 delivered: membership.delivered,
                 read: membership.read,
                 read_receipts: state.shows_reads(*user),
+                last_sent: membership.last_sent,
             };
             (membership.joined_pos, facts)
         })

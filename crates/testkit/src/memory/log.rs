@@ -8,7 +8,7 @@ use loquat_proto::{ConversationId, Event, Nonce, Seq, UserId};
 use serde_json::value::RawValue;
 
 use super::MemoryStore;
-use super::changes;
+use super::{changes, invites};
 use super::state::{Room, State, Stored};
 
 #[async_trait]
@@ -95,6 +95,11 @@ pub(super) fn append(state: &mut State, append: Append) -> AppendOutcome {
         .is_some_and(|room| room.head() == expected_head && room.version == expected_version);
     if !as_expected && replays.iter().any(Option::is_none) {
         return AppendOutcome::Conflict;
+    }
+    for (event, _) in events.iter().zip(&replays).filter(|(_, replay)| replay.is_none()) {
+        if !invites::admits(state, conversation, event) {
+            return AppendOutcome::Conflict;
+        }
     }
     let mut account = Vec::new();
     let mut placements = Vec::with_capacity(events.len());

@@ -8,6 +8,7 @@ mod accounts;
 mod changes;
 mod conversations;
 mod devices;
+mod invites;
 mod log;
 mod materialise;
 mod presences;

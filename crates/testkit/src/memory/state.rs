@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use loquat_domain::ports::{
-    AccountEntry, IdempotencyKey, RefreshToken, RememberedAnswer, SigningKey, SyncPosition,
+    AccountEntry, IdempotencyKey, InviteRecord, RefreshToken, RememberedAnswer, SigningKey, SyncPosition,
 };
 use loquat_proto::conversation::Cursor;
 use loquat_proto::{
@@ -84,6 +84,25 @@ pub(super) struct Room {
     pub members: BTreeMap<UserId, Membership>,
     pub reactions: Vec<Standing>,
     pub pins: BTreeSet<Seq>,
+    pub invites: Vec<InviteRow>,
+    /// Who was a member once.
+    pub former: BTreeMap<UserId, Former>,
+}
+
+/// An invitation.
+#[derive(Debug)]
+pub(super) struct InviteRow {
+    pub record: InviteRecord,
+    pub nonce: Option<Nonce>,
+    pub revoked: bool,
+}
+
+/// What is kept of who was a member once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Former {
+    /// Whether no invitation lets them in again.
+    pub barred: bool,
+    pub last_sent: Option<Timestamp>,
 }
 
 /// An event in a log.
@@ -109,6 +128,7 @@ pub(super) struct Membership {
     pub visible_from: Seq,
     pub delivered: Seq,
     pub read: Seq,
+    pub last_sent: Option<Timestamp>,
     pub delivered_on: BTreeMap<DeviceId, Seq>,
     pub muted_until: Option<Timestamp>,
     pub pinned: bool,
@@ -222,6 +242,7 @@ impl Membership {
             visible_from,
             delivered: read,
             read,
+            last_sent: None,
             delivered_on: BTreeMap::new(),
             muted_until: None,
             pinned: false,

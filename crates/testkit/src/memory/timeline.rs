@@ -55,6 +55,22 @@ impl Timeline for MemoryStore {
         })
         .await
     }
+
+    async fn pinned(
+        &self,
+        viewer: UserId,
+        conversation: ConversationId,
+        before: Option<Seq>,
+        limit: usize,
+    ) -> Result<Option<Vec<Message>>, StoreError> {
+        self.read(|state| {
+            let (room, membership) = state.membership(viewer, conversation)?;
+            let pins = room.pins.range(membership.visible_from..before.unwrap_or(Seq::MAX)).rev();
+            let stored = pins.take(limit).filter_map(|seq| room.at(*seq));
+            Some(stored.map(|stored| materialise::message(room, stored, viewer)).collect())
+        })
+        .await
+    }
 }
 
 fn events(

@@ -5,13 +5,13 @@ use loquat_proto::{EventKind, MessageBody, Role, Seq, UserId};
 
 use super::{Decision, Facts, Scene};
 use crate::Refusal;
+use crate::conversations::Right;
 use crate::ports::{Change, NewEvent, TargetFacts};
 
 pub(super) fn send(scene: Scene<'_>, body: &MessageBody) -> Result<Decision, Refusal> {
     let Scene { state, caller, .. } = scene;
     scene.require_not_blocked()?;
-    let permissions = &state.settings.permissions;
-    let member = state.require(caller.user, permissions.post, "your role may not write here")?;
+    let member = state.require(caller.user, Right::Post)?;
     if let Some(reply_to) = body.reply_to
         && (reply_to < member.visible_from || reply_to > state.head)
     {
@@ -22,23 +22,21 @@ pub(super) fn send(scene: Scene<'_>, body: &MessageBody) -> Result<Decision, Ref
     append(scene, &EventBody::Message(body.clone()), Change::Message { mentions })
 }
 
-pub(super) fn edit(scene: Scene<'_>, body: &EditBody, facts: Facts) -> Result<Decision, Refusal> {
+pub(super) fn edit(scene: Scene<'_>, body: &EditBody, facts: &Facts) -> Result<Decision, Refusal> {
     scene.require_not_blocked()?;
     let target = living_message(scene, body.target, facts)?;
     if target.sender != scene.caller.user {
         return Err(Refusal::Forbidden("only its sender edits a message"));
     }
-    let permissions = &scene.state.settings.permissions;
-    scene.state.require(scene.caller.user, permissions.post, "your role may not write here")?;
+    scene.state.require(scene.caller.user, Right::Post)?;
     mentioned_others(scene, &body.mentions)?;
     append(scene, &EventBody::Edit(body.clone()), Change::Revise { target: body.target })
 }
 
-pub(super) fn delete(scene: Scene<'_>, target: Seq, facts: Facts) -> Result<Decision, Refusal> {
+pub(super) fn delete(scene: Scene<'_>, target: Seq, facts: &Facts) -> Result<Decision, Refusal> {
     let message = message_at(scene, target, facts)?;
-    let own = message.sender == scene.caller.user;
-    if !own && scene.role()? < Role::Admin {
-        return Err(Refusal::Forbidden("only its sender or an admin deletes a message"));
+    if message.sender != scene.caller.user {
+        scene.state.require(scene.caller.user, Right::Moderate)?;
     }
     if message.erased {
         return Ok(Decision::Unchanged(None));
@@ -46,7 +44,7 @@ pub(super) fn delete(scene: Scene<'_>, target: Seq, facts: Facts) -> Result<Deci
     append(scene, &EventBody::Delete(DeleteBody { target }), Change::Erase { target })
 }
 
-pub(super) fn react(scene: Scene<'_>, body: &ReactionBody, facts: Facts) -> Result<Decision, Refusal> {
+pub(super) fn react(scene: Scene<'_>, body: &ReactionBody, facts: &Facts) -> Result<Decision, Refusal> {
     scene.require_not_blocked()?;
     living_message(scene, body.target, facts)?;
     if facts.reaction.is_some() == body.on {
@@ -56,9 +54,8 @@ pub(super) fn react(scene: Scene<'_>, body: &ReactionBody, facts: Facts) -> Resu
     append(scene, &EventBody::Reaction(body.clone()), Change::React { target, emoji, on })
 }
 
-pub(super) fn pin(scene: Scene<'_>, body: &PinBody, facts: Facts) -> Result<Decision, Refusal> {
-    let permissions = &scene.state.settings.permissions;
-    scene.state.require(scene.caller.user, permissions.pin, "your role may not pin here")?;
+pub(super) fn pin(scene: Scene<'_>, body: &PinBody, facts: &Facts) -> Result<Decision, Refusal> {
+    scene.state.require(scene.caller.user, Right::Pin)?;
     scene.require_not_blocked()?;
     let message = living_message(scene, body.target, facts)?;
     if message.pinned == body.on {
@@ -72,7 +69,7 @@ fn append(scene: Scene<'_>, body: &EventBody, change: Change) -> Result<Decision
 }
 
 /// The message at `seq`, if the caller may see one there.
-fn message_at(scene: Scene<'_>, seq: Seq, facts: Facts) -> Result<TargetFacts, Refusal> {
+fn message_at(scene: Scene<'_>, seq: Seq, facts: &Facts) -> Result<TargetFacts, Refusal> {
     let visible_from = scene.state.member(scene.caller.user)?.visible_from;
     facts
         .target
@@ -81,7 +78,7 @@ fn message_at(scene: Scene<'_>, seq: Seq, facts: Facts) -> Result<TargetFacts, R
 }
 
 /// The message at `seq`, if it still has a body.
-fn living_message(scene: Scene<'_>, seq: Seq, facts: Facts) -> Result<TargetFacts, Refusal> {
+fn living_message(scene: Scene<'_>, seq: Seq, facts: &Facts) -> Result<TargetFacts, Refusal> {
     let message = message_at(scene, seq, facts)?;
     if message.erased { Err(Refusal::Conflict("the message was erased")) } else { Ok(message) }
 }

@@ -11,7 +11,7 @@ use loquat_proto::{ConversationKind, Limits, Nonce, Role, Seq, Timestamp};
 
 use super::state::ConversationState;
 use crate::messages::Act;
-use crate::ports::{NewEvent, Placement, TargetFacts};
+use crate::ports::{Invitation, NewEvent, Placement, TargetFacts};
 use crate::{Caller, Refusal};
 
 /// What a decision needs from the log, besides the state.
@@ -23,15 +23,18 @@ pub(super) struct Question {
     pub emoji: Option<String>,
     /// Where the event of this name stands.
     pub nonce: Option<Nonce>,
+    /// Where this code of an invitation leads.
+    pub code: Option<String>,
 }
 
 /// The answer to a [`Question`].
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub target: Option<TargetFacts>,
     pub reaction: Option<Placement>,
     /// The first result of this very mutation.
     pub replay: Option<Placement>,
+    pub invitation: Option<Invitation>,
 }
 
 /// What becomes of an act that is allowed.
@@ -62,6 +65,7 @@ pub(super) fn question(act: &Act, nonce: Option<&Nonce>) -> Option<Question> {
         Act::Delete { target } => Some(about(*target)),
         Act::Pin(body) => Some(about(body.target)),
         Act::React(body) => Some(Question { emoji: Some(body.emoji.clone()), ..about(body.target) }),
+        Act::Join { code } => Some(Question { code: Some(code.clone()), nonce, ..Question::default() }),
         Act::AddMembers(_) | Act::RemoveMember(_) | Act::ChangeRole { .. } | Act::Settings(_) => {
             Some(Question { nonce, ..Question::default() })
         }
@@ -69,17 +73,20 @@ pub(super) fn question(act: &Act, nonce: Option<&Nonce>) -> Option<Question> {
 }
 
 /// Decides an act.
-pub(super) fn decide(scene: Scene<'_>, act: &Act, facts: Facts) -> Result<Decision, Refusal> {
+pub(super) fn decide(scene: Scene<'_>, act: &Act, facts: &Facts) -> Result<Decision, Refusal> {
     if facts.replay.is_some() {
         return Ok(Decision::Unchanged(facts.replay));
     }
-    scene.state.member(scene.caller.user)?;
+    if !matches!(act, Act::Join { .. }) {
+        scene.state.member(scene.caller.user)?;
+    }
     match act {
         Act::Send(body) => message::send(scene, body),
         Act::Edit(body) => message::edit(scene, body, facts),
         Act::Delete { target } => message::delete(scene, *target, facts),
         Act::React(body) => message::react(scene, body, facts),
         Act::Pin(body) => message::pin(scene, body, facts),
+        Act::Join { .. } => members::join(scene, facts),
         Act::AddMembers(users) => members::add(scene, users),
         Act::RemoveMember(user) if *user == scene.caller.user => members::leave(scene),
         Act::RemoveMember(user) => members::remove(scene, *user),

@@ -1,10 +1,11 @@
 //! Rules of settings.
 
 use loquat_proto::event::{EventBody, SettingsBody};
-use loquat_proto::{ConversationKind, Role};
+use loquat_proto::ConversationKind;
 
 use super::{Decision, Scene};
 use crate::Refusal;
+use crate::conversations::Right;
 use crate::ports::{Change, NewEvent};
 
 pub(super) fn change(scene: Scene<'_>, wanted: &SettingsBody) -> Result<Decision, Refusal> {
@@ -14,13 +15,9 @@ pub(super) fn change(scene: Scene<'_>, wanted: &SettingsBody) -> Result<Decision
     if direct && *wanted != only_retention {
         return Err(Refusal::Forbidden("a direct conversation has no settings but its retention"));
     }
-    state.require(
-        caller.user,
-        state.settings.permissions.edit_info,
-        "your role may not change settings here",
-    )?;
+    state.require(caller.user, Right::EditInfo)?;
     if wanted.permissions.is_some() || wanted.slow_mode_ms.is_some() {
-        state.require(caller.user, Role::Admin, "only admins change permissions and slow mode")?;
+        state.require(caller.user, Right::Govern)?;
     }
     let changed = state.settings.changes(wanted);
     if changed.is_empty() {

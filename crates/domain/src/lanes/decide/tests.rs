@@ -77,7 +77,7 @@ fn outcome(
     let caller = Caller { user: user(caller), device: DeviceId::new(1).unwrap() };
     let limits = Limits { group_members: 5, ..Limits::default() };
     let scene = Scene { state, caller, now: 1_000, limits: &limits };
-    match decide(scene, act, facts) {
+    match decide(scene, act, &facts) {
         Ok(Decision::Append(events)) => Ok(events.into_iter().map(|event| event.change).collect()),
         Ok(Decision::Unchanged(_)) => Ok(Vec::new()),
         Err(refusal) => Err(refusal.code()),
@@ -188,7 +188,7 @@ fn a_replay_comes_before_every_rule_but_membership_of_the_log() {
     let facts = Facts { replay: Some(first), ..Facts::default() };
     let caller = Caller { user: user(STRANGER), device: DeviceId::new(1).unwrap() };
     let scene = Scene { state: &state, caller, now: 0, limits: &Limits::default() };
-    assert_eq!(decide(scene, &Act::Delete { target: 5 }, facts), Ok(Decision::Unchanged(Some(first))));
+    assert_eq!(decide(scene, &Act::Delete { target: 5 }, &facts), Ok(Decision::Unchanged(Some(first))));
 }
 
 #[test]
