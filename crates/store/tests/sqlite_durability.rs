@@ -92,7 +92,7 @@ fn a_newer_schema_is_refused() {
     let file = rusqlite::Connection::open(home.path("loquat.db")).unwrap();
     file.execute_batch(
         "INSERT INTO refinery_schema_history (version, name, applied_on, checksum)
-         SELECT 99, 'tomorrow', applied_on, checksum FROM refinery_schema_history",
+         SELECT 99, 'tomorrow', applied_on, checksum FROM refinery_schema_history LIMIT 1",
     )
     .unwrap();
     drop(file);

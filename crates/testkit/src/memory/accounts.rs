@@ -203,10 +203,15 @@ fn delete(state: &mut State, user: UserId, ts: Timestamp) {
     row.last_seen = None;
     state.reserved_names.insert(username, ts + NAME_REST_MS);
     devices::remove_all(state, user);
+    let pos = state.next_pos();
     for room in state.rooms.values_mut() {
         erase_content(room, user);
         if room.kind != ConversationKind::Direct {
             changes::leave(room, user);
+        } else if room.members.contains_key(&user) {
+            // The peer is shown otherwise from now on.
+            room.version += 1;
+            room.touched = pos;
         }
     }
 }

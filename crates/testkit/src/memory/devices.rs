@@ -134,7 +134,7 @@ fn rotate(state: &mut State, rotation: RefreshRotation) -> Option<RefreshOutcome
         return None;
     }
     if let Some(used) = &row.used {
-        if key.is_some() && used.key == key && now < used.at + REPEAT_MS {
+        if key.is_some() && used.key == key && now <= used.at + REPEAT_MS {
             let sealed_successor = used.sealed_successor.clone();
             return Some(RefreshOutcome::Repeated { user, device, sealed_successor });
         }
