@@ -7,7 +7,8 @@ use loquat_proto::conversation::{
 use loquat_proto::event::SettingsBody;
 use loquat_proto::invite::CreateInvite;
 use loquat_proto::{
-    Conversation, ConversationId, ConversationKind, Invite, InvitePreview, Member, Message, Page, Role, UserId,
+    Conversation, ConversationId, ConversationKind, Invite, InvitePreview, Member, Message, Page, Role,
+    UserId,
 };
 use serde::de::DeserializeOwned;
 

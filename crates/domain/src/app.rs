@@ -16,8 +16,8 @@ use crate::limits::RateLimits;
 use crate::messages::{MessageDeps, MessageService};
 use crate::metrics::Metrics;
 use crate::ports::{
-    AccountLog, Accounts, Bus, Clock, Conversations, Devices, EventLog, Invites, Presences, Random, Receiver, Signal,
-    Timeline, Topic,
+    AccountLog, Accounts, Bus, Clock, Conversations, Devices, EventLog, Invites, Presences, Random, Receiver,
+    Signal, Timeline, Topic,
 };
 use crate::presence::{PresenceDeps, PresenceService};
 use crate::receipts::{CursorBook, ReceiptService};
@@ -67,7 +67,15 @@ impl Storage {
     /// All ports from one store.
     pub fn from_one<S>(store: Arc<S>) -> Self
     where
-        S: EventLog + Timeline + Conversations + Invites + Accounts + AccountLog + Devices + Presences + 'static,
+        S: EventLog
+            + Timeline
+            + Conversations
+            + Invites
+            + Accounts
+            + AccountLog
+            + Devices
+            + Presences
+            + 'static,
     {
         Self {
             log: store.clone(),

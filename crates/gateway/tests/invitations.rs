@@ -47,7 +47,8 @@ async fn role_of(by: &Person, conversation: &str, person: &Person) -> Option<Str
 async fn post_invites_max_uses_expires_in_get_and_delete() {
     let settings = Settings { public_url: Some("https://chat.example/".to_owned()), ..Settings::default() };
     let server = Server::start_with(settings).await;
-    let (ada, bob, eve) = (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
+    let (ada, bob, eve) =
+        (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
     let group = ada.create_group(&[&bob]).await;
     let key = nonce();
     let wanted = json!({"max_uses": 2, "expires_in": 60, "nonce": key});
@@ -55,7 +56,10 @@ async fn post_invites_max_uses_expires_in_get_and_delete() {
     let code = made["code"].as_str().unwrap();
     assert!(code.len() >= 22, "{code} has 128 random bits");
     assert_eq!(made["url"], format!("https://chat.example/join/{code}"));
-    assert_eq!((&made["uses"], &made["max_uses"], &made["conversation"]), (&json!(0), &json!(2), &json!(group)));
+    assert_eq!(
+        (&made["uses"], &made["max_uses"], &made["conversation"]),
+        (&json!(0), &json!(2), &json!(group))
+    );
     let lasts = made["expires_at"].as_i64().unwrap() - made["created_at"].as_i64().unwrap();
     assert_eq!((lasts, &made["creator"]), (60_000, &json!(ada.id)));
     assert_eq!(ada.post(&invites(&group), wanted).await.expect(201), made, "a retry makes no other one");
@@ -86,7 +90,8 @@ async fn post_invites_max_uses_expires_in_get_and_delete() {
 #[tokio::test]
 async fn who_may_invite_sees_and_revokes_the_own_ones() {
     let server = Server::start().await;
-    let (ada, bob, eve) = (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
+    let (ada, bob, eve) =
+        (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
     let group = ada.create_group(&[&bob, &eve]).await;
     let permissions = json!({"post": "member", "invite": "member", "edit_info": "admin", "pin": "admin"});
     ada.patch(&format!("/v1/conversations/{group}"), json!({"permissions": permissions})).await.expect(200);
@@ -127,7 +132,8 @@ async fn get_invite_previews_title_kind_member_count() {
 #[tokio::test]
 async fn post_join_makes_a_member_once() {
     let server = Server::start().await;
-    let (ada, eve, zoe) = (server.sign_up("ada").await, server.sign_up("eve").await, server.sign_up("zoe").await);
+    let (ada, eve, zoe) =
+        (server.sign_up("ada").await, server.sign_up("eve").await, server.sign_up("zoe").await);
     let group = ada.create_group(&[]).await;
     ada.say(&group, "before").await;
     let mut socket = ada.connect(&server).await;
@@ -179,7 +185,8 @@ async fn group_full_stops_invitations_too() {
     let mut limits = unlimited();
     limits.group_members = 2;
     let server = Server::start_with(Settings { limits, ..Settings::default() }).await;
-    let (ada, bob, eve) = (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
+    let (ada, bob, eve) =
+        (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
     let group = ada.create_group(&[&bob]).await;
     let code = invite(&ada, &group, json!({"max_uses": 1})).await;
     assert_eq!(join(&eve, &code).await.refused(409), "group_full");
@@ -190,7 +197,8 @@ async fn group_full_stops_invitations_too() {
 #[tokio::test]
 async fn who_was_removed_stays_out_until_added_again() {
     let server = Server::start().await;
-    let (ada, bob, eve) = (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
+    let (ada, bob, eve) =
+        (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
     let group = ada.create_group(&[&bob, &eve]).await;
     set_role(&ada, &group, &bob, "admin").await.expect(200);
     let (of_ada, of_bob) = (invite(&ada, &group, json!({})).await, invite(&bob, &group, json!({})).await);
@@ -276,7 +284,10 @@ async fn delete_members_me_of_an_owner_makes_the_oldest_admin_else_member_inheri
     let group = owner.create_group(&[]).await;
     for person in [first, second, third] {
         server.clock.advance(1_000);
-        owner.post(&format!("/v1/conversations/{group}/members"), json!({"users": [person.id]})).await.expect(200);
+        owner
+            .post(&format!("/v1/conversations/{group}/members"), json!({"users": [person.id]}))
+            .await
+            .expect(200);
     }
     for person in [third, second] {
         set_role(owner, &group, person, "admin").await.expect(200);
@@ -312,7 +323,8 @@ async fn permissions_name_the_least_role_that_may() {
     ada.patch(&format!("/v1/conversations/{group}"), json!({"permissions": all})).await.expect(200);
     assert_eq!(calls().await, [201, 201, 200, 200, 403], "permissions and slow mode stay with admins");
     let none = json!({"post": "owner", "invite": "owner", "edit_info": "owner", "pin": "owner"});
-    let changed = ada.patch(&format!("/v1/conversations/{group}"), json!({"permissions": none})).await.expect(200);
+    let changed =
+        ada.patch(&format!("/v1/conversations/{group}"), json!({"permissions": none})).await.expect(200);
     assert_eq!(changed["permissions"], none, "the answer is the conversation as it is now");
     assert_eq!(calls().await, [403; 5]);
 }
@@ -350,7 +362,8 @@ async fn slow_mode_ms_is_enforced_with_retry_after_ms() {
 #[tokio::test]
 async fn put_and_delete_pins_show_in_messages_and_in_the_list() {
     let server = Server::start().await;
-    let (ada, bob, eve) = (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
+    let (ada, bob, eve) =
+        (server.sign_up("ada").await, server.sign_up("bob").await, server.sign_up("eve").await);
     let group = ada.create_group(&[&bob]).await;
     for number in 1..=4 {
         ada.say(&group, &format!("message {number}")).await;
@@ -389,7 +402,8 @@ async fn one_bad_invitation_breaks_no_sync() {
     let (ada, bob) = (server.sign_up("ada").await, server.sign_up("bob").await);
     let good = ada.create_group(&[&bob]).await;
     let mut rooms = Vec::new();
-    for title in ["\u{202e}gnol\u{202c}", "👩‍👩‍👧‍👦\u{0301}", &"é".repeat(128), "<script>alert(1)</script>", " "] {
+    for title in ["\u{202e}gnol\u{202c}", "👩‍👩‍👧‍👦\u{0301}", &"é".repeat(128), "<script>alert(1)</script>", " "]
+    {
         let created = ada.post("/v1/conversations", json!({"kind": "group", "title": title})).await;
         if created.status == 201 {
             rooms.push(created.body["id"].as_str().unwrap().to_owned());
@@ -419,5 +433,8 @@ async fn one_bad_invitation_breaks_no_sync() {
     let poll = bob.get("/v1/sync?timeout=0").await.expect(200);
     assert!(changed(&poll));
     let list = bob.get("/v1/conversations").await.expect(200);
-    assert_eq!(list["items"].as_array().unwrap().len(), 1 + rooms.len() - rooms.len().div_ceil(3) - (rooms.len() + 1) / 3);
+    assert_eq!(
+        list["items"].as_array().unwrap().len(),
+        1 + rooms.len() - rooms.len().div_ceil(3) - (rooms.len() + 1) / 3
+    );
 }

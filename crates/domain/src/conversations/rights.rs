@@ -77,7 +77,11 @@ mod tests {
             let all = Permissions { post: least, invite: least, edit_info: least, pin: least };
             for role in ROLES {
                 for right in [Right::Post, Right::Invite, Right::EditInfo, Right::Pin] {
-                    assert_eq!(right.require(role, &all).is_ok(), role >= least, "{right:?} {role:?} {least:?}");
+                    assert_eq!(
+                        right.require(role, &all).is_ok(),
+                        role >= least,
+                        "{right:?} {role:?} {least:?}"
+                    );
                 }
             }
         }

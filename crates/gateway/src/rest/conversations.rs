@@ -70,7 +70,7 @@ async fn update(
     Json(request): Json<UpdateConversation>,
 ) -> Result<JsonBody<Conversation>, Failure> {
     let nonce = key.nonce(request.nonce);
-    drop(mutate(&state, caller, conversation, nonce, Act::Settings(request.settings)).await?);
+    let JsonBody(_) = mutate(&state, caller, conversation, nonce, Act::Settings(request.settings)).await?;
     Ok(JsonBody(state.app.conversations().get(caller, conversation).await?))
 }
 

@@ -76,7 +76,9 @@ async fn body(route: &Route, scene: &Scene<'_>) -> Option<Value> {
 
 fn conversation_body(method: &str, template: &str, scene: &Scene<'_>) -> Option<Value> {
     Some(match (method, template) {
-        ("GET", "" | "/members" | "/invites" | "/pins" | "/messages" | "/messages/{seq}" | "/events") => Value::Null,
+        ("GET", "" | "/members" | "/invites" | "/pins" | "/messages" | "/messages/{seq}" | "/events") => {
+            Value::Null
+        }
         ("PATCH", "") => json!({"title": "Orchard", "nonce": nonce()}),
         ("DELETE", "") => Value::Null,
         ("PATCH", "/preferences") => json!({"pinned": true}),

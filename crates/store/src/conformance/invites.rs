@@ -62,15 +62,15 @@ pub async fn an_invitation_is_found_by_its_code<S: Ports>(store: &S) {
     let world = World::new(store);
     let [ann, bob, eve] = world.users().await;
     let group = world.group(&[ann, bob]).await;
-    let invite = InviteRecord {
-        expires_at: Some(NOW + 60_000),
-        max_uses: Some(7),
-        ..record(group, ann, "code-1")
-    };
+    let invite =
+        InviteRecord { expires_at: Some(NOW + 60_000), max_uses: Some(7), ..record(group, ann, "code-1") };
     made(&world, invite.clone()).await;
     let found = store.invitation("code-1", eve).await.unwrap().unwrap();
     assert_eq!(found.invite, invite);
-    assert_eq!((found.kind, found.title.as_str(), found.member_count), (ConversationKind::Group, "Harvest", 2));
+    assert_eq!(
+        (found.kind, found.title.as_str(), found.member_count),
+        (ConversationKind::Group, "Harvest", 2)
+    );
     assert_eq!((found.revoked, found.joined, found.barred), (false, false, false));
     assert!(store.invitation("code-1", bob).await.unwrap().unwrap().joined);
     assert_eq!(store.invitation("code-2", eve).await.unwrap(), None);

@@ -204,7 +204,11 @@ pub(super) fn leave(context: &WriteContext<'_>, conversation: ConversationId, us
 }
 
 /// Ends a membership against the member's will: no invitation lets them in again, and theirs go with them.
-pub(super) fn remove(context: &WriteContext<'_>, conversation: ConversationId, user: UserId) -> Outcome<bool> {
+pub(super) fn remove(
+    context: &WriteContext<'_>,
+    conversation: ConversationId,
+    user: UserId,
+) -> Outcome<bool> {
     if !leave(context, conversation, user)? {
         return Ok(false);
     }

@@ -1,7 +1,9 @@
 //! [`Invites`], and their use.
 
 use async_trait::async_trait;
-use loquat_domain::ports::{Invitation, InviteOutcome, InviteRecord, Invites, NewInvite, Standing, StoreError};
+use loquat_domain::ports::{
+    Invitation, InviteOutcome, InviteRecord, Invites, NewInvite, Standing, StoreError,
+};
 use loquat_proto::{ConversationId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -44,7 +46,8 @@ impl Invites for SqliteStore {
                      AND (i.max_uses IS NULL OR i.uses < i.max_uses)
                  ORDER BY i.created_at DESC, i.code DESC"
             ))?;
-            let invites: Outcome<_> = statement.query_map(params![conversation.sql(), now], record)?.collect();
+            let invites: Outcome<_> =
+                statement.query_map(params![conversation.sql(), now], record)?.collect();
             Ok(Some((standing, invites?)))
         })
         .await
@@ -59,7 +62,9 @@ impl Invites for SqliteStore {
         let code = code.to_owned();
         self.write(move |context| {
             let revoked = context
-                .statement("UPDATE invites SET revoked = 1 WHERE code = ?1 AND conversation_id = ?2 AND revoked = 0")?
+                .statement(
+                    "UPDATE invites SET revoked = 1 WHERE code = ?1 AND conversation_id = ?2 AND revoked = 0",
+                )?
                 .execute(params![code, conversation.sql()])?;
             Ok(revoked > 0)
         })

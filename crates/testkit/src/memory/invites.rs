@@ -51,9 +51,10 @@ impl Invites for MemoryStore {
 
     async fn revoke_invite(&self, conversation: ConversationId, code: &str) -> Result<bool, StoreError> {
         self.write(|state| {
-            let row = state.rooms.get_mut(&conversation).and_then(|room| {
-                room.invites.iter_mut().find(|row| row.record.code == code && !row.revoked)
-            });
+            let row = state
+                .rooms
+                .get_mut(&conversation)
+                .and_then(|room| room.invites.iter_mut().find(|row| row.record.code == code && !row.revoked));
             row.map(|row| row.revoked = true).is_some()
         })
         .await
@@ -86,9 +87,8 @@ fn create(state: &mut State, new: NewInvite) -> InviteOutcome {
     }
     let is_taken = find(state, &invite.code).is_some();
     let Some(room) = state.rooms.get_mut(&invite.conversation) else { return InviteOutcome::Stale };
-    let is_same = |row: &&InviteRow| {
-        nonce.is_some() && row.nonce == nonce && row.record.creator == invite.creator
-    };
+    let is_same =
+        |row: &&InviteRow| nonce.is_some() && row.nonce == nonce && row.record.creator == invite.creator;
     if let Some(row) = room.invites.iter().find(is_same) {
         return InviteOutcome::Made(row.record.clone());
     }

@@ -8,8 +8,8 @@ use loquat_proto::{ConversationId, Event, Nonce, Seq, UserId};
 use serde_json::value::RawValue;
 
 use super::MemoryStore;
-use super::{changes, invites};
 use super::state::{Room, State, Stored};
+use super::{changes, invites};
 
 #[async_trait]
 impl EventLog for MemoryStore {

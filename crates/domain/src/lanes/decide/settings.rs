@@ -1,7 +1,7 @@
 //! Rules of settings.
 
-use loquat_proto::event::{EventBody, SettingsBody};
 use loquat_proto::ConversationKind;
+use loquat_proto::event::{EventBody, SettingsBody};
 
 use super::{Decision, Scene};
 use crate::Refusal;
