@@ -35,7 +35,7 @@ const fn limit(key: &'static str, meaning: &'static str) -> Reference {
 const MANY: i64 = u32::MAX as i64;
 
 /// All settings, in the order of the guide.
-pub(crate) static SETTINGS: [Reference; 54] = [
+pub(crate) static SETTINGS: [Reference; 55] = [
     setting(
         "listen",
         "address and port for clients; port 0 takes any free one, which the first line of output names",
