@@ -13,6 +13,7 @@
     reason = "a command-line program talks on its terminal"
 )]
 
+mod api;
 mod check;
 mod programs;
 mod run;
@@ -54,6 +55,8 @@ enum Command {
     },
     /// Format, lints, house rules, licences and banned crates
     Check,
+    /// Write what the code says about the interface to docs/openapi.json and docs/asyncapi.json
+    Api,
     /// The house rules alone: dependency direction, sizes, nesting, docs
     Tidy,
     /// Compile the client engine for the browser (wasm32-unknown-unknown)
@@ -94,6 +97,7 @@ fn dispatch(command: Command) -> anyhow::Result<bool> {
         Command::Run { serve } => run::run(&workspace, &serve),
         Command::Test { full } => test::run(&workspace, full),
         Command::Check => check::run(&workspace),
+        Command::Api => api::run(&workspace).map(|()| true),
         Command::Tidy => tidy::run(&workspace),
         Command::Wasm { toolchain } => wasm::run(&workspace, toolchain).map(|()| true),
         Command::Bench { arguments } => programs::bench(&workspace, &arguments),

@@ -1,6 +1,7 @@
 //! From the parts of a request to typed values. Whatever cannot be read is refused as a problem, with `invalid` or
 //! `too_large`.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use axum::body::{Body, Bytes, to_bytes};
@@ -9,6 +10,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use loquat_domain::{Caller, Refusal};
 use loquat_proto::{Nonce, UserId};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
@@ -197,9 +199,12 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
 }
 
 /// `?limit=&cursor=` of a list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 pub(crate) struct Paging {
+    /// How many: 1 to 200, 50 by default.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
+    /// `next_cursor` of the page before; from the beginning without one.
     #[serde(default, deserialize_with = "empty_as_none")]
     cursor: Option<String>,
 }
@@ -245,6 +250,17 @@ impl UserSegment {
             Self::Me => caller.user,
             Self::User(user) => user,
         }
+    }
+}
+
+impl JsonSchema for UserSegment {
+    fn schema_name() -> Cow<'static, str> {
+        "UserOrMe".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let id = generator.subschema_for::<UserId>();
+        json_schema!({"description": "A user's id, or `me`.", "anyOf": [{"const": "me"}, id]})
     }
 }
 

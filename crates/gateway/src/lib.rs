@@ -13,6 +13,7 @@
 
 mod config;
 mod cookie;
+mod describe;
 mod extract;
 mod longpoll;
 mod metrics;
@@ -34,6 +35,7 @@ use prometheus_client::registry::Registry;
 use tokio::net::TcpListener;
 
 pub use config::{GatewayConfig, InvalidNetwork, Network};
+pub use describe::{asyncapi, openapi};
 pub use problem::Meter;
 pub use route::{Access, Audience, Route, routes};
 pub use serve::Stopped;

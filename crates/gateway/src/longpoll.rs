@@ -5,11 +5,12 @@ use std::time::Duration;
 use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::http::Method;
-use axum::routing::on;
 use loquat_domain::Refusal;
 use loquat_proto::SyncAnswer;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::describe::on;
 use crate::extract::{Query, SignedIn, empty_as_none};
 use crate::problem::Failure;
 use crate::route::{Access, Audience, Route};
@@ -21,13 +22,20 @@ const TIMEOUT_DEFAULT: u64 = 30;
 
 pub(crate) static ROUTES: &[Route] =
     &[Route::new(Method::GET, "/v1/sync", Access::SignedIn(Audience::Everyone), |method| on(method, sync))
+        .about(
+            "Waits for what is new since a sync token.",
+            "The same that a socket would push, for clients that cannot hold one.",
+        )
         .within(Duration::from_secs(TIMEOUT_MAX + 30))];
 
 /// `?since=&timeout=30`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct SyncQuery {
+    /// The newest sync token that the client has; everything is new without one.
     #[serde(default, deserialize_with = "empty_as_none")]
     since: Option<String>,
+    /// How many seconds to wait, 30 by default.
+    #[schemars(range(max = 60))]
     timeout: Option<u64>,
 }
 

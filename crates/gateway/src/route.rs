@@ -1,8 +1,8 @@
 //! Routes as data: method, path, who may call, handler. The router is built from this table and from nothing else, so
 //! that what the table says is enforced, and what walks the table (the authorisation tests) walks every route.
 //!
-//! To add a route: one entry in the `ROUTES` of its resource in [`crate::rest`]. Its [`Access`] decides whether the
-//! guard asks for credentials before the handler runs; its [`Audience`] states whom the domain lets through, and the
+//! To add a route: one entry in the `ROUTES` of its resource in [`crate::rest`], with [`Route::about`]: the OpenAPI document
+//! is generated from this table, too. Its [`Access`] decides whether the guard asks for credentials before the handler runs; its [`Audience`] states whom the domain lets through, and the
 //! authorisation matrix holds the domain to it.
 
 use std::time::Duration;
@@ -12,15 +12,16 @@ use axum::extract::{Request, State};
 use axum::http::Method;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodFilter, MethodRouter};
+use axum::routing::MethodFilter;
 use loquat_domain::Refusal;
 use loquat_domain::limits::{Decision, Key};
 use loquat_proto::Role;
 
+use crate::describe::Endpoint;
 use crate::extract::{ClientAddress, Peer, SignedIn, bearer_token, client_address};
 use crate::problem::{Failure, Meter, RateLimit, set_rate_limit};
 use crate::state::GatewayState;
-use crate::{longpoll, rest, socket};
+use crate::{describe, longpoll, rest, socket};
 
 /// How long a handler may take, where its route says nothing else.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -62,18 +63,28 @@ pub struct Route {
     access: Access,
     meter: Meter,
     deadline: Duration,
-    handler: fn(MethodFilter) -> MethodRouter<GatewayState>,
+    /// What it does, in a sentence; and what else there is to say.
+    words: (&'static str, &'static str),
+    endpoint: fn(MethodFilter) -> Endpoint,
 }
 
 impl Route {
-    /// A route. `handler` puts the handler under the method that it is given.
+    /// A route. `endpoint` puts the handler under the method that it is given ([`crate::describe::on`]).
     pub(crate) const fn new(
         method: Method,
         template: &'static str,
         access: Access,
-        handler: fn(MethodFilter) -> MethodRouter<GatewayState>,
+        endpoint: fn(MethodFilter) -> Endpoint,
     ) -> Self {
-        Self { method, template, access, meter: Meter::Requests, deadline: DEADLINE, handler }
+        let words = ("", "");
+        Self { method, template, access, meter: Meter::Requests, deadline: DEADLINE, words, endpoint }
+    }
+
+    /// The same, saying what it does: a sentence in the third person, and whatever else a caller should know (Markdown,
+    /// may be empty). Every route has it: it goes into the OpenAPI document.
+    pub(crate) const fn about(mut self, summary: &'static str, description: &'static str) -> Self {
+        self.words = (summary, description);
+        self
     }
 
     /// The same, with refusals for rate measured by this limit.
@@ -86,6 +97,16 @@ impl Route {
     pub(crate) const fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
+    }
+
+    /// What it does in a sentence, and what else there is to say.
+    pub(crate) const fn words(&self) -> (&'static str, &'static str) {
+        self.words
+    }
+
+    /// The handler under a method, with its description.
+    pub(crate) fn endpoint(&self, method: MethodFilter) -> Endpoint {
+        (self.endpoint)(method)
     }
 
     /// The method.
@@ -123,6 +144,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         rest::server::ROUTES,
         longpoll::ROUTES,
         socket::ROUTES,
+        describe::ROUTES,
     ]
     .into_iter()
     .flatten()
@@ -134,7 +156,7 @@ pub(crate) fn build(state: &GatewayState) -> Router<GatewayState> {
         let method = MethodFilter::try_from(route.method.clone())
             .expect("routes use the standard methods of HTTP only");
         let guard = middleware::from_fn_with_state((state.clone(), route), guard);
-        router.route(route.template, (route.handler)(method).route_layer(guard))
+        router.route(route.template, route.endpoint(method).router.route_layer(guard))
     });
     router
         .fallback(|| async { Failure::from(Refusal::NotFound) })

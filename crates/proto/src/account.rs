@@ -8,6 +8,7 @@ use crate::{DeviceId, Timestamp, UserId};
 
 /// Person or program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UserKind {
     /// A person.
@@ -18,6 +19,7 @@ pub enum UserKind {
 
 /// A user as others see them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Profile {
     /// Who.
     pub id: UserId,
@@ -37,6 +39,7 @@ pub struct Profile {
 
 /// Who may see that the user is, or was last, there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LastSeenAudience {
     /// Whoever is a contact or shares a conversation.
@@ -50,6 +53,7 @@ pub enum LastSeenAudience {
 
 /// By what a user can be found in a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FindBy {
     /// The username (and the display name).
@@ -62,6 +66,7 @@ pub enum FindBy {
 
 /// A user's privacy settings.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Privacy {
     /// Who sees presence and last seen.
@@ -84,6 +89,7 @@ impl Default for Privacy {
 
 /// A user as they see themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OwnProfile {
     /// What others see, too.
     #[serde(flatten)]
@@ -93,6 +99,7 @@ pub struct OwnProfile {
     /// The phone number (E.164).
     pub phone: Option<String>,
     /// Free JSON of the clients, an object up to 16 KiB.
+    #[cfg_attr(feature = "schema", schemars(with = "serde_json::Map<String, serde_json::Value>"))]
     pub settings: serde_json::Value,
     /// Who sees what.
     pub privacy: Privacy,
@@ -100,6 +107,7 @@ pub struct OwnProfile {
 
 /// A device: where the user is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Device {
     /// Which device.
     pub id: DeviceId,
@@ -117,17 +125,22 @@ pub struct Device {
 
 /// How a client names the device that it signs in from.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeviceInfo {
     /// What the user calls it, up to 64 characters.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     #[serde(default)]
     pub name: String,
     /// What it runs on, up to 64 characters.
+    #[cfg_attr(feature = "schema", schemars(length(max = 64)))]
     #[serde(default)]
     pub platform: String,
 }
 
 /// A password or token on its way in or out: never printed.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(inline))]
 #[serde(transparent)]
 pub struct Secret(pub String);
 
@@ -139,6 +152,7 @@ impl fmt::Debug for Secret {
 
 /// The answer to sign-up, log-in and refresh.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Session {
     /// The own profile.
     pub user: OwnProfile,
@@ -155,15 +169,19 @@ pub struct Session {
 
 /// Body of `POST /v1/auth/signup`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SignUp {
     /// 3 to 32 of `a-z 0-9 _ .`, case-insensitive, unique.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[A-Za-z0-9_.]{3,32}$")))]
     pub username: String,
     /// 8 to 256 characters.
+    #[cfg_attr(feature = "schema", schemars(length(min = 8, max = 256)))]
     pub password: Secret,
     /// The name to show; the username if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// An e-mail address to sign in with.
+    #[cfg_attr(feature = "schema", schemars(email, length(max = 254)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub email: Option<String>,
     /// A phone number (E.164) to sign in with.
@@ -179,6 +197,7 @@ pub struct SignUp {
 
 /// Body of `POST /v1/auth/login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LogIn {
     /// Username, e-mail address or phone number.
     pub login: String,
@@ -194,6 +213,7 @@ pub struct LogIn {
 
 /// Body of `POST /v1/auth/refresh`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Refresh {
     /// The refresh token; absent where the cookie carries it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,15 +222,18 @@ pub struct Refresh {
 
 /// Body of `POST /v1/auth/password`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangePassword {
     /// The password of now.
     pub current: Secret,
-    /// The password from now on.
+    /// The password from now on, 8 to 256 characters.
+    #[cfg_attr(feature = "schema", schemars(length(min = 8, max = 256)))]
     pub new: Secret,
 }
 
 /// Body of `DELETE /v1/me`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeleteAccount {
     /// The password, once more.
     pub password: Secret,
@@ -218,18 +241,23 @@ pub struct DeleteAccount {
 
 /// Body of `PATCH /v1/me`: absent fields stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UpdateProfile {
     /// The name to show, 1 to 64 characters.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 64)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<String>,
     /// Up to 512 characters.
+    #[cfg_attr(feature = "schema", schemars(length(max = 512)))]
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bio: Option<String>,
     /// The avatar; `null` takes it away.
     #[serde(default, with = "crate::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub avatar: Option<Option<String>>,
     /// Free JSON of the clients, an object up to 16 KiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<serde_json::Map<String, serde_json::Value>>"))]
     pub settings: Option<serde_json::Value>,
     /// Who sees what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -238,6 +266,7 @@ pub struct UpdateProfile {
 
 /// Answer to `POST /v1/connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Connect {
     /// Where to open the socket.
     pub url: String,

@@ -6,6 +6,7 @@ use crate::{ConversationId, Message, Nonce, Profile, Seq, Timestamp, UserId};
 
 /// What sort of conversation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ConversationKind {
     /// Exactly two members, for ever.
@@ -18,6 +19,7 @@ pub enum ConversationKind {
 
 /// How much of the past a new member may read; fixed at creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum History {
     /// From the first event.
@@ -28,6 +30,7 @@ pub enum History {
 
 /// A member's role, least first: what a permission asks for is a least role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Reads only, unless a permission says otherwise.
@@ -42,6 +45,7 @@ pub enum Role {
 
 /// How long bodies are kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "mode", rename_all = "snake_case")]
 pub enum Retention {
     /// For ever.
@@ -50,6 +54,7 @@ pub enum Retention {
     /// Bodies are erased this long after they were written.
     Ttl {
         /// Seconds, at least 1.
+        #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
         seconds: u64,
     },
     /// Bodies are erased once every active device has them, at the latest after 30 days.
@@ -58,6 +63,7 @@ pub enum Retention {
 
 /// The least role that may do each thing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Permissions {
     /// Write messages.
     pub post: Role,
@@ -71,6 +77,7 @@ pub struct Permissions {
 
 /// A conversation as one of its members sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Conversation {
     /// Which conversation.
     pub id: ConversationId,
@@ -114,6 +121,7 @@ pub struct Conversation {
 
 /// The caller's own part in a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct OwnMembership {
     /// The caller's role.
     pub role: Role,
@@ -137,6 +145,7 @@ pub struct OwnMembership {
 
 /// One member's cursors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Cursor {
     /// Whose.
     pub user: UserId,
@@ -148,6 +157,7 @@ pub struct Cursor {
 
 /// A member, in `GET …/members`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Member {
     /// Who.
     pub user: UserId,
@@ -165,6 +175,7 @@ pub struct Member {
 
 /// Body of `POST /v1/conversations`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreateConversation {
     /// What sort.
     pub kind: ConversationKind,
@@ -187,6 +198,7 @@ pub struct CreateConversation {
 
 /// Body of `PATCH /v1/conversations/{id}`: absent fields stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UpdateConversation {
     /// Names this change; a retry carries the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,8 +210,10 @@ pub struct UpdateConversation {
 
 /// Body of `POST …/members`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AddMembers {
     /// Whom to add.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub users: Vec<UserId>,
     /// Names this change; a retry carries the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -208,6 +222,7 @@ pub struct AddMembers {
 
 /// Body of `PATCH …/members/{user}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ChangeRole {
     /// The new role.
     pub role: Role,
@@ -218,6 +233,7 @@ pub struct ChangeRole {
 
 /// Body of `POST …/receipts`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Receipts {
     /// Everything up to here has reached this device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -229,6 +245,7 @@ pub struct Receipts {
 
 /// Body of `POST …/typing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Typing {
     /// Whether the caller is writing.
     pub on: bool,
@@ -236,9 +253,11 @@ pub struct Typing {
 
 /// Body of `PATCH …/preferences`: absent fields stay as they are, `null` clears.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct UpdatePreferences {
     /// No notifications until then.
     #[serde(default, with = "crate::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<Timestamp>"))]
     pub muted_until: Option<Option<Timestamp>>,
     /// Kept on top of the list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -248,5 +267,6 @@ pub struct UpdatePreferences {
     pub archived: Option<bool>,
     /// What the caller has begun to write.
     #[serde(default, with = "crate::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub draft: Option<Option<String>>,
 }

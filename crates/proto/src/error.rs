@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// Stable codes, the same on REST and socket. What the caller may not see is [`ErrorCode::NotFound`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorCode {
     /// No valid credentials.
@@ -36,6 +37,7 @@ pub enum ErrorCode {
     Unavailable,
     /// A code that this version does not know.
     #[serde(other)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Unknown,
 }
 
@@ -131,6 +133,7 @@ impl fmt::Display for ErrorCode {
 
 /// The `error` of an answer frame.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ErrorBody {
     /// Which error.
     pub code: ErrorCode,
@@ -143,6 +146,7 @@ pub struct ErrorBody {
 
 /// A problem document (RFC 9457, `application/problem+json`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Problem {
     /// A URI reference that names the problem type.
     #[serde(rename = "type")]

@@ -8,6 +8,7 @@ use crate::{ConversationId, DeviceId, Format, MessageBody, Nonce, Role, Seq, Tim
 
 /// What an event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A message: the only kind that counts as unread.
@@ -26,6 +27,7 @@ pub enum EventKind {
     Pin,
     /// A kind that this version does not know; clients keep it and show nothing.
     #[serde(other)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Unknown,
 }
 
@@ -46,9 +48,13 @@ impl EventKind {
     }
 }
 
-/// One entry of a conversation's log. The body stays raw JSON: it is stored, passed on and fanned out as it is, and
+/// One entry of a conversation's log.
+///
+/// The body stays raw JSON: it is stored, passed on and fanned out as it is, and
 /// decoded only by who needs it ([`Event::decode`]).
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+#[cfg_attr(feature = "schema", schemars(description = "One entry of a conversation's log."))]
 pub struct Event {
     /// The conversation whose log this is.
     pub conversation: ConversationId,
@@ -67,6 +73,7 @@ pub struct Event {
     /// What it is about.
     pub kind: EventKind,
     /// The content, by kind; `None` once erased.
+    #[cfg_attr(feature = "schema", schemars(with = "Option<AnyBody>"))]
     pub body: Option<Box<RawValue>>,
 }
 
@@ -89,6 +96,21 @@ impl Event {
         let Some(body) = &self.body else { return Ok(None) };
         EventBody::decode(self.kind, body.get())
     }
+}
+
+/// The bodies of all kinds, for descriptions of [`Event`].
+#[cfg(feature = "schema")]
+#[derive(schemars::JsonSchema)]
+#[schemars(untagged, rename = "EventBody")]
+#[allow(dead_code, reason = "its schema alone is used")]
+enum AnyBody {
+    Message(MessageBody),
+    Edit(EditBody),
+    Reaction(ReactionBody),
+    Pin(PinBody),
+    Delete(DeleteBody),
+    Member(MemberBody),
+    Settings(SettingsBody),
 }
 
 /// The decoded content of an event.
@@ -172,6 +194,7 @@ impl EventBody {
 
 /// Body of an edit: the whole new text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EditBody {
     /// The message that is edited.
     pub target: Seq,
@@ -187,6 +210,7 @@ pub struct EditBody {
 
 /// Body of a deletion.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct DeleteBody {
     /// The message that is erased.
     pub target: Seq,
@@ -194,10 +218,12 @@ pub struct DeleteBody {
 
 /// Body of a reaction.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReactionBody {
     /// The message reacted to.
     pub target: Seq,
     /// The emoji, 1 to 64 bytes.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 64)))]
     pub emoji: String,
     /// Put on, or taken off.
     pub on: bool,
@@ -205,6 +231,7 @@ pub struct ReactionBody {
 
 /// Body of a pin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct PinBody {
     /// The message pinned.
     pub target: Seq,
@@ -214,6 +241,7 @@ pub struct PinBody {
 
 /// How a membership changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum MemberChange {
     /// The user is a member now.
@@ -228,6 +256,7 @@ pub enum MemberChange {
 
 /// Body of a membership change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MemberBody {
     /// The member concerned.
     pub user: UserId,
@@ -241,6 +270,7 @@ pub struct MemberBody {
 
 /// Body of a settings change: the changed fields only.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SettingsBody {
     /// The new title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -250,6 +280,7 @@ pub struct SettingsBody {
     pub description: Option<String>,
     /// The new avatar; `Some(None)` takes it away.
     #[serde(default, with = "crate::double_option", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(with = "Option<String>"))]
     pub avatar: Option<Option<String>>,
     /// The new retention.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -50,6 +50,7 @@ pub const SUBPROTOCOL: &str = "loquat.v1.json";
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "{T}Page"))]
 pub struct Page<T> {
     /// The entries, in the order that the call documents.
     pub items: Vec<T>,
@@ -59,6 +60,7 @@ pub struct Page<T> {
 
 /// A list that is always answered whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(rename = "{T}Items"))]
 pub struct Items<T> {
     /// The entries.
     pub items: Vec<T>,

@@ -6,6 +6,7 @@ use crate::{ConversationId, Seq, Timestamp, UserId};
 
 /// How a text is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Format {
     /// As it stands.
@@ -17,6 +18,7 @@ pub enum Format {
 
 /// The content of a message.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessageBody {
     /// The text, UTF-8, up to `limits.text_bytes`.
     pub text: String,
@@ -44,11 +46,13 @@ impl MessageBody {
 
 /// A file that belongs to a message, kept as the client wrote it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct Attachment(pub serde_json::Value);
 
 /// One emoji's reactions to a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Reaction {
     /// The emoji.
     pub emoji: String,
@@ -60,6 +64,7 @@ pub struct Reaction {
 
 /// A message as it is shown: edits, deletion, reactions and pins of the log applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Message {
     /// The conversation that it stands in.
     pub conversation: ConversationId,
@@ -95,6 +100,7 @@ pub struct Message {
 
 /// Body of `POST …/messages`: a nonce and the content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SendMessage {
     /// Names this send; a retry carries the same.
     pub nonce: crate::Nonce,
@@ -105,6 +111,7 @@ pub struct SendMessage {
 
 /// Body of `PATCH …/messages/{seq}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EditMessage {
     /// Names this edit; a retry carries the same.
     #[serde(default)]
@@ -121,6 +128,7 @@ pub struct EditMessage {
 
 /// The answer to everything that appends: where the event stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Appended {
     /// The conversation appended to.
     pub conversation: ConversationId,
@@ -132,6 +140,7 @@ pub struct Appended {
 
 /// Answer to `GET …/messages`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct MessagePage {
     /// Ascending by `seq`.
     pub items: Vec<Message>,
@@ -143,6 +152,7 @@ pub struct MessagePage {
 
 /// Answer to `GET …/events` and to `fetch`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct EventPage {
     /// Ascending by `seq`, contiguous.
     pub items: Vec<crate::Event>,

@@ -8,8 +8,11 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 /// 1 to 64 of `A-Z a-z 0-9 _ -`, one namespace for each (user, conversation), remembered as long as the
 /// conversation lives. Time-ordered nonces (UUIDv7, RFC 9562) are cheapest to store; any are accepted.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
-pub struct Nonce(Box<str>);
+pub struct Nonce(
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = r"^[A-Za-z0-9_-]{1,64}$")))] Box<str>,
+);
 
 /// Why a text is no nonce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

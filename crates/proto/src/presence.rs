@@ -6,6 +6,7 @@ use crate::{Timestamp, UserId};
 
 /// How present a user is, over all devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PresenceState {
     /// No device is connected, or the watcher may not know.
@@ -18,6 +19,7 @@ pub enum PresenceState {
 
 /// One user's presence, as one watcher may see it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Presence {
     /// Whose presence.
     pub user: UserId,
@@ -29,6 +31,7 @@ pub struct Presence {
 
 /// Body of `POST /v1/presence/heartbeat` and of the `status` frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Heartbeat {
     /// The state to show until the heartbeat expires.
     pub state: PresenceState,
@@ -36,6 +39,7 @@ pub struct Heartbeat {
 
 /// Answer to a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct HeartbeatAnswer {
     /// The state expires after this many milliseconds unless another heartbeat comes.
     pub expires_in_ms: u64,

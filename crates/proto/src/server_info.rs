@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 /// The limits in force, the settings under `limits.`. For a rate (`…_per_…`), 0 switches it off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Bytes of a message's text.
@@ -66,6 +67,7 @@ impl Default for Limits {
 
 /// Answer to `GET /v1/server`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ServerInfo {
     /// What the operator calls it.
     pub name: String,

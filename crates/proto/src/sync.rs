@@ -7,6 +7,7 @@ use crate::{Conversation, ConversationId, DeviceId, Event, Timestamp, UserId};
 
 /// What an account event is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AccountEventKind {
     /// The user is a member of a conversation now. Body: `{"conversation"}`.
@@ -37,11 +38,13 @@ pub enum AccountEventKind {
     Read,
     /// A kind that this version does not know.
     #[serde(other)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Unknown,
 }
 
 /// One entry of a user's account log: durable, contiguous by `pos` from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct AccountEvent {
     /// Position in the user's account log.
     pub pos: u64,
@@ -55,6 +58,7 @@ pub struct AccountEvent {
 
 /// The answer to `hello`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Ready {
     /// Who is signed in.
     pub user: UserId,
@@ -78,6 +82,7 @@ pub struct Ready {
 
 /// One conversation's receipts, as pushed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ReceiptUpdate {
     /// In which conversation.
     pub conversation: ConversationId,
@@ -87,6 +92,7 @@ pub struct ReceiptUpdate {
 
 /// Answer to `GET /v1/sync`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct SyncAnswer {
     /// The sync token of this answer.
     pub since: String,

@@ -3,10 +3,10 @@
 use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, header};
-use axum::routing::on;
 use loquat_domain::accounts::TICKET_SECONDS;
 use loquat_proto::account::Connect;
 
+use crate::describe::on;
 use crate::extract::SignedIn;
 use crate::problem::Failure;
 use crate::route::{Access, Audience, Route};
@@ -16,7 +16,11 @@ use crate::state::GatewayState;
 pub(crate) static ROUTES: &[Route] =
     &[Route::new(Method::POST, "/v1/connect", Access::SignedIn(Audience::Everyone), |method| {
         on(method, connect)
-    })];
+    })
+    .about(
+        "Says where to open a socket, with a ticket for it.",
+        "The ticket is good for one `hello` within 30 seconds.",
+    )];
 
 async fn connect(
     State(state): State<GatewayState>,

@@ -4,12 +4,13 @@ use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::on;
+use loquat_domain::conversations::Created as CreatedConversation;
 use loquat_domain::messages::Act;
 use loquat_proto::conversation::{CreateConversation, OwnMembership, UpdateConversation, UpdatePreferences};
 use loquat_proto::{Conversation, ConversationId, Page, Role};
 
 use super::mutate;
+use crate::describe::{Answer, Draft, NoContent, on};
 use crate::extract::{IdempotencyKey, Json, Paging, Path, Query, SignedIn};
 use crate::problem::Failure;
 use crate::route::{Access, Audience, Route};
@@ -21,14 +22,27 @@ const ADMINS: Access = Access::SignedIn(Audience::Members(Role::Admin));
 const OWNER: Access = Access::SignedIn(Audience::Members(Role::Owner));
 
 pub(crate) static ROUTES: &[Route] = &[
-    Route::new(Method::GET, "/v1/conversations", EVERYONE, |method| on(method, list)),
-    Route::new(Method::POST, "/v1/conversations", EVERYONE, |method| on(method, create)),
-    Route::new(Method::GET, "/v1/conversations/{conversation}", ANY_MEMBER, |method| on(method, show)),
-    Route::new(Method::PATCH, "/v1/conversations/{conversation}", ADMINS, |method| on(method, update)),
-    Route::new(Method::DELETE, "/v1/conversations/{conversation}", OWNER, |method| on(method, delete)),
+    Route::new(Method::GET, "/v1/conversations", EVERYONE, |method| on(method, list))
+        .about("Lists the caller's conversations, newest activity first.", ""),
+    Route::new(Method::POST, "/v1/conversations", EVERYONE, |method| on(method, create)).about(
+        "Creates a conversation.",
+        "A direct conversation that is there already is answered with 200.",
+    ),
+    Route::new(Method::GET, "/v1/conversations/{conversation}", ANY_MEMBER, |method| on(method, show))
+        .about("Shows a conversation as the caller sees it.", ""),
+    Route::new(Method::PATCH, "/v1/conversations/{conversation}", ADMINS, |method| on(method, update)).about(
+        "Changes title, description, avatar, retention, permissions or slow mode.",
+        "Absent fields stay as they are; what changes nothing appends nothing.",
+    ),
+    Route::new(Method::DELETE, "/v1/conversations/{conversation}", OWNER, |method| on(method, delete))
+        .about("Deletes a conversation with all that was said in it.", ""),
     Route::new(Method::PATCH, "/v1/conversations/{conversation}/preferences", ANY_MEMBER, |method| {
         on(method, update_preferences)
-    }),
+    })
+    .about(
+        "Changes the caller's preferences in a conversation.",
+        "Absent fields stay as they are, `null` clears.",
+    ),
 ];
 
 async fn list(
@@ -45,13 +59,30 @@ async fn create(
     SignedIn(caller): SignedIn,
     key: IdempotencyKey,
     Json(request): Json<CreateConversation>,
-) -> Result<Response, Failure> {
-    let created = state.app.conversations().create(caller, request, key.key()).await?;
-    if !created.created {
-        return Ok(JsonBody(created.conversation).into_response());
+) -> Result<Found, Failure> {
+    Ok(Found(state.app.conversations().create(caller, request, key.key()).await?))
+}
+
+/// A conversation that was created, or was there already.
+struct Found(CreatedConversation);
+
+impl IntoResponse for Found {
+    fn into_response(self) -> Response {
+        let CreatedConversation { conversation, created, .. } = self.0;
+        if !created {
+            return JsonBody(conversation).into_response();
+        }
+        let location = format!("/v1/conversations/{}", conversation.id);
+        (StatusCode::CREATED, [(header::LOCATION, location)], JsonBody(conversation)).into_response()
     }
-    let location = format!("/v1/conversations/{}", created.conversation.id);
-    Ok((StatusCode::CREATED, [(header::LOCATION, location)], JsonBody(created.conversation)).into_response())
+}
+
+impl Answer for Found {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.answer::<Conversation>(StatusCode::OK, "The direct conversation was there already.");
+        draft.answer::<Conversation>(StatusCode::CREATED, "Created.");
+        draft.answer_header(StatusCode::CREATED, "Location", "Where the conversation is.");
+    }
 }
 
 async fn show(
@@ -78,9 +109,9 @@ async fn delete(
     State(state): State<GatewayState>,
     SignedIn(caller): SignedIn,
     Path(conversation): Path<ConversationId>,
-) -> Result<StatusCode, Failure> {
+) -> Result<NoContent, Failure> {
     state.app.conversations().delete(caller, conversation).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }
 
 async fn update_preferences(

@@ -3,13 +3,13 @@
 use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::http::Method;
-use axum::routing::on;
 use loquat_domain::messages::Act;
 use loquat_proto::conversation::{AddMembers, ChangeRole};
 use loquat_proto::message::Appended;
 use loquat_proto::{ConversationId, Member, Page, Role};
 
 use super::mutate;
+use crate::describe::on;
 use crate::extract::{IdempotencyKey, Json, Paging, Path, Query, SignedIn, UserSegment};
 use crate::problem::Failure;
 use crate::route::{Access, Audience, Route};
@@ -21,15 +21,15 @@ const ADMINS: Access = Access::SignedIn(Audience::Members(Role::Admin));
 pub(crate) static ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/conversations/{conversation}/members", ANY_MEMBER, |method| {
         on(method, list)
-    }),
-    Route::new(Method::POST, "/v1/conversations/{conversation}/members", ADMINS, |method| on(method, add)),
+    }).about("Lists the members of a conversation.", ""),
+    Route::new(Method::POST, "/v1/conversations/{conversation}/members", ADMINS, |method| on(method, add)).about("Adds members.", ""),
     Route::new(Method::PATCH, "/v1/conversations/{conversation}/members/{user}", ADMINS, |method| {
         on(method, change_role)
-    }),
+    }).about("Changes a member's role.", "Who is made owner takes the place of the caller, who is an admin then."),
     // Others are removed by admins; everyone may leave (`me`).
     Route::new(Method::DELETE, "/v1/conversations/{conversation}/members/{user}", ADMINS, |method| {
         on(method, remove)
-    }),
+    }).about("Removes a member; with `me` the caller leaves.", "Everyone may leave; removing others is for admins. An owner who leaves is succeeded by the admin, or else the member, who has been there the longest."),
 ];
 
 async fn list(

@@ -2,17 +2,18 @@
 
 use axum::Json as JsonBody;
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
-use axum::routing::on;
+use axum::http::Method;
 use loquat_domain::Refusal;
 use loquat_domain::messages::Act;
 use loquat_domain::ports::{EventRange, MessageWindow};
 use loquat_proto::event::{EditBody, PinBody, ReactionBody};
 use loquat_proto::message::{Appended, EditMessage, EventPage, MessagePage, SendMessage};
 use loquat_proto::{ConversationId, Message, Page, Role, Seq, Timestamp};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::mutate;
+use crate::describe::{Created, on};
 use crate::extract::{IdempotencyKey, Json, Paging, Path, Query, SignedIn, page_limit};
 use crate::problem::{Failure, Meter};
 use crate::route::{Access, Audience, Route};
@@ -30,26 +31,32 @@ const REACTION: &str = "/v1/conversations/{conversation}/messages/{seq}/reaction
 const PIN: &str = "/v1/conversations/{conversation}/pins/{seq}";
 
 pub(crate) static ROUTES: &[Route] = &[
-    Route::new(Method::GET, MESSAGES, READERS, |method| on(method, page)),
-    Route::new(Method::POST, MESSAGES, WRITERS, |method| on(method, send)).metered(Meter::Sends),
-    Route::new(Method::GET, MESSAGE, READERS, |method| on(method, show)),
-    Route::new(Method::PATCH, MESSAGE, AUTHOR, |method| on(method, edit)).metered(Meter::Sends),
-    Route::new(Method::DELETE, MESSAGE, AUTHOR_OR_ADMIN, |method| on(method, delete)).metered(Meter::Sends),
-    Route::new(Method::PUT, REACTION, READERS, |method| on(method, put_reaction)).metered(Meter::Sends),
-    Route::new(Method::DELETE, REACTION, READERS, |method| on(method, delete_reaction)).metered(Meter::Sends),
-    Route::new(Method::GET, "/v1/conversations/{conversation}/pins", READERS, |method| on(method, pinned)),
-    Route::new(Method::PUT, PIN, ADMINS, |method| on(method, put_pin)).metered(Meter::Sends),
-    Route::new(Method::DELETE, PIN, ADMINS, |method| on(method, delete_pin)).metered(Meter::Sends),
-    Route::new(Method::GET, "/v1/conversations/{conversation}/events", READERS, |method| on(method, events)),
+    Route::new(Method::GET, MESSAGES, READERS, |method| on(method, page)).about("Lists messages, ascending by `seq`.", "The newest ones, or those `before`, `after` or `around` a `seq`, or from the time `at`; one of these at most."),
+    Route::new(Method::POST, MESSAGES, WRITERS, |method| on(method, send)).about("Sends a message.", "Answered once it is durable. The same nonce again has the same answer.").metered(Meter::Sends),
+    Route::new(Method::GET, MESSAGE, READERS, |method| on(method, show)).about("Shows one message.", ""),
+    Route::new(Method::PATCH, MESSAGE, AUTHOR, |method| on(method, edit)).about("Gives a message a new text.", "").metered(Meter::Sends),
+    Route::new(Method::DELETE, MESSAGE, AUTHOR_OR_ADMIN, |method| on(method, delete)).about("Erases a message for everyone.", "Its place in the log stays, without content.").metered(Meter::Sends),
+    Route::new(Method::PUT, REACTION, READERS, |method| on(method, put_reaction)).about("Puts a reaction on a message.", "").metered(Meter::Sends),
+    Route::new(Method::DELETE, REACTION, READERS, |method| on(method, delete_reaction)).about("Takes the caller's reaction off a message.", "").metered(Meter::Sends),
+    Route::new(Method::GET, "/v1/conversations/{conversation}/pins", READERS, |method| on(method, pinned)).about("Lists the pinned messages, the newest pin first.", ""),
+    Route::new(Method::PUT, PIN, ADMINS, |method| on(method, put_pin)).about("Pins a message.", "").metered(Meter::Sends),
+    Route::new(Method::DELETE, PIN, ADMINS, |method| on(method, delete_pin)).about("Unpins a message.", "").metered(Meter::Sends),
+    Route::new(Method::GET, "/v1/conversations/{conversation}/events", READERS, |method| on(method, events)).about("Lists the raw log, ascending by `seq`.", "Events `after` a `seq`, or those just `before` one. Contiguous from `visible_from` to `head`."),
 ];
 
 /// `?limit&before=seq|after=seq|around=seq|at=ms`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct WindowQuery {
+    /// How many: 1 to 200, 50 by default.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
+    /// The newest ones below this `seq`.
     before: Option<Seq>,
+    /// The oldest ones above this `seq`.
     after: Option<Seq>,
+    /// Those on both sides of this `seq`.
     around: Option<Seq>,
+    /// The oldest ones from this time on.
     at: Option<Timestamp>,
 }
 
@@ -67,10 +74,14 @@ impl WindowQuery {
 }
 
 /// `?limit&after=seq|before=seq`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct RangeQuery {
+    /// How many: 1 to 200, 50 by default.
+    #[schemars(range(min = 1, max = 200))]
     limit: Option<usize>,
+    /// The oldest ones above this `seq`; 0 for the beginning.
     after: Option<Seq>,
+    /// The newest ones below this `seq`.
     before: Option<Seq>,
 }
 
@@ -89,9 +100,10 @@ async fn send(
     SignedIn(caller): SignedIn,
     Path(conversation): Path<ConversationId>,
     Json(request): Json<SendMessage>,
-) -> Result<(StatusCode, JsonBody<Appended>), Failure> {
-    let appended = mutate(&state, caller, conversation, Some(request.nonce), Act::Send(request.body)).await?;
-    Ok((StatusCode::CREATED, appended))
+) -> Result<Created<Appended>, Failure> {
+    let JsonBody(appended) =
+        mutate(&state, caller, conversation, Some(request.nonce), Act::Send(request.body)).await?;
+    Ok(Created(appended))
 }
 
 async fn show(

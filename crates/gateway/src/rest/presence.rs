@@ -3,27 +3,32 @@
 use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::http::Method;
-use axum::routing::on;
 use loquat_domain::Refusal;
 use loquat_proto::presence::{Heartbeat, HeartbeatAnswer};
 use loquat_proto::{Items, Presence, UserId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::describe::on;
 use crate::extract::{Json, Query, SignedIn};
 use crate::problem::Failure;
 use crate::route::{Access, Audience, Route};
 use crate::state::GatewayState;
 
 pub(crate) static ROUTES: &[Route] = &[
-    Route::new(Method::GET, "/v1/presence", Access::SignedIn(Audience::Everyone), |method| on(method, query)),
+    Route::new(Method::GET, "/v1/presence", Access::SignedIn(Audience::Everyone), |method| on(method, query))
+        .about("Shows who is there.", "Those whose presence the caller may not see are `offline`."),
     Route::new(Method::POST, "/v1/presence/heartbeat", Access::SignedIn(Audience::Everyone), |method| {
         on(method, heartbeat)
-    }),
+    })
+    .about("Says that the caller is there.", "For clients without a socket."),
 ];
 
 /// `?users=1,2,3`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct PresenceQuery {
+    /// Ids, with commas between them.
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,15}(,[1-9][0-9]{0,15})*$"))]
     users: String,
 }
 

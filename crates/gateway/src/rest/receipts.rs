@@ -2,11 +2,11 @@
 
 use axum::Json as JsonBody;
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
-use axum::routing::on;
+use axum::http::Method;
 use loquat_proto::conversation::{Cursor, Receipts, Typing};
 use loquat_proto::{ConversationId, Role};
 
+use crate::describe::{NoContent, on};
 use crate::extract::{Json, Path, SignedIn};
 use crate::problem::Failure;
 use crate::route::{Access, Audience, Route};
@@ -18,8 +18,16 @@ const WRITERS: Access = Access::SignedIn(Audience::Members(Role::Member));
 pub(crate) static ROUTES: &[Route] = &[
     Route::new(Method::POST, "/v1/conversations/{conversation}/receipts", ANY_MEMBER, |method| {
         on(method, acknowledge)
-    }),
-    Route::new(Method::POST, "/v1/conversations/{conversation}/typing", WRITERS, |method| on(method, typing)),
+    })
+    .about(
+        "Moves the caller's cursors forward.",
+        "`read` implies `delivered`; never back, never past `head`.",
+    ),
+    Route::new(Method::POST, "/v1/conversations/{conversation}/typing", WRITERS, |method| on(method, typing))
+        .about(
+            "Says that the caller is writing, or stopped.",
+            "Others are told for 6 seconds unless it is said again.",
+        ),
 ];
 
 async fn acknowledge(
@@ -36,7 +44,7 @@ async fn typing(
     SignedIn(caller): SignedIn,
     Path(conversation): Path<ConversationId>,
     Json(Typing { on }): Json<Typing>,
-) -> Result<StatusCode, Failure> {
+) -> Result<NoContent, Failure> {
     state.app.receipts().typing_checked(caller, conversation, on).await?;
-    Ok(StatusCode::NO_CONTENT)
+    Ok(NoContent)
 }

@@ -2,29 +2,33 @@
 
 use axum::Json as JsonBody;
 use axum::extract::State;
-use axum::http::{Method, header};
-use axum::response::IntoResponse;
-use axum::routing::on;
+use axum::http::Method;
 use loquat_domain::Refusal;
 use loquat_proto::ServerInfo;
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::describe::{Cached, on};
 use crate::problem::Failure;
 use crate::route::{Access, Route};
 use crate::state::GatewayState;
 
 pub(crate) static ROUTES: &[Route] = &[
-    Route::new(Method::GET, "/v1/server", Access::Public, |method| on(method, info)),
-    Route::new(Method::GET, "/healthz", Access::Probe, |method| on(method, alive)),
-    Route::new(Method::GET, "/readyz", Access::Probe, |method| on(method, ready)),
+    Route::new(Method::GET, "/v1/server", Access::Public, |method| on(method, info))
+        .about("Says what the service is, its limits and features.", ""),
+    Route::new(Method::GET, "/healthz", Access::Probe, |method| on(method, alive))
+        .about("Says that the process answers.", ""),
+    Route::new(Method::GET, "/readyz", Access::Probe, |method| on(method, ready))
+        .about("Says whether the service can serve: storage and bus answer.", ""),
 ];
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 struct Health {
+    /// `alive` or `ready`.
     status: &'static str,
 }
 
-async fn info(State(state): State<GatewayState>) -> impl IntoResponse {
+async fn info(State(state): State<GatewayState>) -> Cached<ServerInfo> {
     let config = state.app.config();
     let info = ServerInfo {
         name: config.server_name.clone(),
@@ -32,7 +36,7 @@ async fn info(State(state): State<GatewayState>) -> impl IntoResponse {
         limits: config.limits.clone(),
         features: Vec::new(),
     };
-    ([(header::CACHE_CONTROL, "public, max-age=60")], JsonBody(info))
+    Cached { answer: info, seconds: 60 }
 }
 
 /// The process answers.

@@ -3,24 +3,27 @@
 use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::http::Method;
-use axum::routing::on;
 use loquat_proto::{Page, Profile};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
+use crate::describe::on;
 use crate::extract::{Paging, Path, Query, SignedIn, UserSegment};
 use crate::problem::Failure;
 use crate::route::{Access, Audience, Route};
 use crate::state::GatewayState;
 
 pub(crate) static ROUTES: &[Route] = &[
-    Route::new(Method::GET, "/v1/users", Access::SignedIn(Audience::Everyone), |method| on(method, search)),
+    Route::new(Method::GET, "/v1/users", Access::SignedIn(Audience::Everyone), |method| on(method, search)).about("Searches for users.", "By the beginning of a username or display name, or by a whole e-mail address or phone number; as far as the users let themselves be found so."),
     Route::new(Method::GET, "/v1/users/{user}", Access::SignedIn(Audience::Everyone), |method| {
         on(method, show)
-    }),
+    }).about("Shows a user's public profile.", "`me` is the caller."),
 ];
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 struct Search {
+    /// The beginning of a name, or a whole address.
+    #[schemars(length(min = 1, max = 254))]
     q: String,
 }
 

@@ -17,14 +17,14 @@ mod session_loop;
 mod upgrade;
 
 use axum::http::Method;
-use axum::routing::on;
 
 pub use op::{FrameOp, ops};
 
+use crate::describe::on;
 use crate::route::{Access, Route};
 
 /// Where sockets are opened.
 pub(crate) const SOCKET_PATH: &str = "/v1/ws";
 
 pub(crate) static ROUTES: &[Route] =
-    &[Route::new(Method::GET, SOCKET_PATH, Access::Public, |method| on(method, upgrade::upgrade))];
+    &[Route::new(Method::GET, SOCKET_PATH, Access::Public, |method| on(method, upgrade::upgrade)).about("Opens a socket (RFC 6455).", "With the subprotocol `loquat.v1.json`; the first frame is `hello`, within 10 seconds. The frames are described in `/v1/asyncapi.json`.")];

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, header};
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use hyper_util::rt::TokioIo;
 use loquat_domain::Refusal;
 use loquat_proto::SUBPROTOCOL;
@@ -14,6 +14,7 @@ use tokio_tungstenite::tungstenite::handshake::server::create_response_with_body
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use super::session_loop;
+use crate::describe::{Answer, Draft};
 use crate::problem::Failure;
 use crate::serve::ConnectionPermit;
 use crate::state::GatewayState;
@@ -41,7 +42,7 @@ pub(super) fn socket_config(frame_bytes: usize) -> WebSocketConfig {
 pub(super) async fn upgrade(
     State(state): State<GatewayState>,
     mut request: Request,
-) -> Result<Response, Failure> {
+) -> Result<Switching, Failure> {
     state.origins.check(request.headers())?;
     if !offers_subprotocol(request.headers()) {
         return Err(Failure::invalid(format!(
@@ -71,7 +72,22 @@ pub(super) async fn upgrade(
             WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
         session_loop::run(socket, state).await;
     }));
-    Ok(response)
+    Ok(Switching(response))
+}
+
+/// 101: what follows is the socket's.
+pub(super) struct Switching(Response);
+
+impl IntoResponse for Switching {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl Answer for Switching {
+    fn describe(draft: &mut Draft<'_>) {
+        draft.empty_answer(StatusCode::SWITCHING_PROTOCOLS, "The socket is open.");
+    }
 }
 
 fn offers_subprotocol(headers: &HeaderMap) -> bool {

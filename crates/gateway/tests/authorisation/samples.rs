@@ -55,6 +55,9 @@ async fn body(route: &Route, scene: &Scene<'_>) -> Option<Value> {
         ("GET", "/.well-known/jwks.json" | "/v1/server" | "/healthz" | "/readyz" | "/v1/ws" | "/v1/sync") => {
             nothing
         }
+        ("GET", "/v1/openapi.json" | "/v1/asyncapi.json" | "/docs" | "/docs/page.js" | "/docs/page.css") => {
+            nothing
+        }
         ("GET", "/v1/me" | "/v1/me/devices" | "/v1/users" | "/v1/users/{user}" | "/v1/presence") => nothing,
         ("PATCH", "/v1/me") => json!({"bio": "grows fruit"}),
         ("DELETE", "/v1/me") => json!({"password": PASSWORD}),

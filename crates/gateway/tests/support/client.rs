@@ -11,6 +11,8 @@ use loquat_proto::Problem;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use super::contract;
+
 #[derive(Clone)]
 pub struct Client {
     address: SocketAddr,
@@ -97,8 +99,11 @@ impl Client {
         for (name, value) in &self.headers {
             headers.insert(*name, value.parse().unwrap());
         }
-        let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
-        self.send(request.body(body).unwrap()).await
+        let method = request.method_ref().unwrap().clone();
+        let text = body.as_ref().map_or_else(Body::empty, |body| Body::from(body.to_string()));
+        let answer = self.send(request.body(text).unwrap()).await;
+        contract::check_call(&method, path, body.as_ref(), answer.status, &answer.body);
+        answer
     }
 
     /// Sends a request as it is.

@@ -4,6 +4,7 @@
 #![allow(dead_code, unused_imports, reason = "each test binary uses its own part")]
 
 mod client;
+mod contract;
 mod people;
 mod socket;
 

@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
-use super::Server;
+use super::{Server, contract};
 
 /// Longer than anything that a test waits for.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub struct Socket {
     stream: WebSocketStream<TcpStream>,
     next_id: u64,
+    /// Frames that are not answered yet, by id.
+    asked: std::collections::HashMap<u64, Value>,
     /// Pushes that came while an answer was awaited.
     pushes: std::collections::VecDeque<Value>,
 }
@@ -47,7 +49,12 @@ impl Socket {
         let stream = TcpStream::connect(server.address).await.unwrap();
         let (stream, response) = client_async(request, stream).await?;
         assert_eq!(response.headers()["sec-websocket-protocol"], SUBPROTOCOL);
-        Ok(Self { stream, next_id: 1, pushes: std::collections::VecDeque::new() })
+        Ok(Self {
+            stream,
+            next_id: 1,
+            asked: std::collections::HashMap::new(),
+            pushes: std::collections::VecDeque::new(),
+        })
     }
 
     /// Says hello with an access token; the content of `ready`.
@@ -69,6 +76,7 @@ impl Socket {
         self.next_id += 1;
         frame["id"] = id.into();
         self.send_text(frame.to_string()).await;
+        self.asked.insert(id, frame);
         id
     }
 
@@ -132,13 +140,27 @@ impl Socket {
         loop {
             match timeout(PATIENCE, self.stream.next()).await.expect("something comes in time") {
                 Some(Ok(Message::Text(text))) => {
-                    return Received::Frame(serde_json::from_str(&text).unwrap());
+                    let frame: Value = serde_json::from_str(&text).unwrap();
+                    self.check(&frame);
+                    return Received::Frame(frame);
                 }
                 Some(Ok(Message::Close(frame))) => {
                     return Received::Closed(frame.map_or(1005, |frame| frame.code.into()));
                 }
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Received::Lost,
+            }
+        }
+    }
+
+    fn check(&mut self, frame: &Value) {
+        match frame["re"].as_u64() {
+            None => contract::check_push(frame),
+            Some(id) => {
+                // What was written as text may be no frame at all.
+                if let Some(sent) = self.asked.remove(&id) {
+                    contract::check_frame_answer(&sent, frame);
+                }
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::{ConversationId, Format, MessageBody, Nonce, Seq, UserId};
 
 /// Who the client says it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ClientInfo {
     /// The client's name.
     #[serde(default)]
@@ -23,6 +24,7 @@ pub struct ClientInfo {
 
 /// The first frame: who I am, and what I have.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Hello {
     /// A ticket of `POST /v1/connect`; this or `token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -40,6 +42,7 @@ pub struct Hello {
 
 /// A mutation of one message that needs nothing but its target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Target {
     /// Where.
     pub conversation: ConversationId,
@@ -52,6 +55,7 @@ pub struct Target {
 
 /// A reaction put on or taken off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct React {
     /// Where.
     pub conversation: ConversationId,
@@ -68,6 +72,7 @@ pub struct React {
 
 /// A range of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Fetch {
     /// Where.
     pub conversation: ConversationId,
@@ -84,6 +89,7 @@ pub struct Fetch {
 
 /// A frame from a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum ClientFrame {
     /// The first frame.
@@ -109,8 +115,10 @@ pub enum ClientFrame {
         /// The new text.
         text: String,
         /// How the text is written.
+        #[serde(default)]
         format: Format,
         /// Whom the new text mentions.
+        #[serde(default)]
         mentions: Vec<UserId>,
     },
     /// Erase a message for everyone.

@@ -11,6 +11,7 @@ use crate::{AccountEvent, ConversationId, ErrorBody, Event, Presence, PresenceSt
 
 /// A push: what the server sends unasked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Push {
     /// An event of a log; in `seq` order within a conversation.
@@ -70,6 +71,7 @@ pub enum Push {
     },
     /// A push that this version does not know.
     #[serde(other)]
+    #[cfg_attr(feature = "schema", schemars(skip))]
     Unknown,
 }
 
@@ -84,6 +86,7 @@ pub struct Answer {
 
 /// Answer to `watch`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct WatchAnswer {
     /// The presence of those watched, now.
     pub items: Vec<Presence>,
