@@ -13,10 +13,14 @@ mod frames;
 mod samples;
 
 use cast::{Actor, Cast, Scene};
-use loquat_gateway::{Access, Audience, routes};
+use futures_util::{StreamExt as _, stream};
+use loquat_gateway::{Access, Audience, Route, routes};
 use loquat_proto::Role;
 use serde_json::Value;
 use support::Server;
+
+/// Routes that are tried at the same time.
+const AT_A_TIME: usize = 8;
 
 /// What becomes of a call or a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,45 +58,53 @@ pub fn expected(access: Access, actor: Actor) -> Outcome {
 async fn every_route_lets_in_whom_it_should() {
     let server = Server::start().await;
     let shared = Cast::sign_up(&server, 0).await;
-    for (index, route) in routes().enumerate() {
-        // What everyone may do may end an account or a session: those routes get people of their own.
-        let own = match route.access() {
-            Access::SignedIn(Audience::Everyone) => Some(Cast::sign_up(&server, index + 1).await),
-            _ => None,
+    // Routes do not know of one another: they wait for the disk together.
+    let routes = stream::iter(routes().enumerate());
+    routes
+        .for_each_concurrent(AT_A_TIME, |(index, route)| {
+            lets_in_whom_it_should(&server, &shared, index, route)
+        })
+        .await;
+}
+
+async fn lets_in_whom_it_should(server: &Server, shared: &Cast, index: usize, route: &Route) {
+    // What everyone may do may end an account or a session: those routes get people of their own.
+    let own = match route.access() {
+        Access::SignedIn(Audience::Everyone) => Some(Cast::sign_up(server, index + 1).await),
+        _ => None,
+    };
+    let cast = own.as_ref().unwrap_or(shared);
+    for actor in Actor::ALL {
+        let scene = Scene::set(server, cast).await;
+        let name = format!("{} {} as {actor:?}", route.method(), route.template());
+        let Some(sample) = samples::sample(route, &scene).await else {
+            panic!("{name}: the matrix does not know how to call it; add it to samples.rs")
         };
-        let cast = own.as_ref().unwrap_or(&shared);
-        for actor in Actor::ALL {
-            let scene = Scene::set(&server, cast).await;
-            let name = format!("{} {} as {actor:?}", route.method(), route.template());
-            let Some(sample) = samples::sample(route, &scene).await else {
-                panic!("{name}: the matrix does not know how to call it; add it to samples.rs")
-            };
-            let head = scene.head().await;
-            let client = scene.client(actor);
-            let answer = client.call(route.method().clone(), &sample.path, sample.body.clone()).await;
-            let outcome = match answer.status {
-                200..=299 => Outcome::Allowed,
-                401 => Outcome::Unauthorized,
-                403 => Outcome::Forbidden,
-                404 => Outcome::NotFound,
-                // A socket is not opened by a plain call, but nobody is kept from trying.
-                400 if route.template() == "/v1/ws" => Outcome::Allowed,
-                status => panic!("{name}: {status} {}", answer.body),
-            };
-            assert_eq!(outcome, expected(route.access(), actor), "{name}: {}", answer.body);
-            if outcome == Outcome::Allowed {
-                continue;
-            }
-            assert_eq!(scene.head().await, head, "{name}: was refused, and appended all the same");
-            if outcome == Outcome::NotFound && route.template().contains("{conversation}") {
-                let elsewhere = sample.path.replace(&scene.group.id, "2251799813685247");
-                let nothing = client.call(route.method().clone(), &elsewhere, sample.body).await;
-                assert_eq!(
-                    without_request_id(answer.body),
-                    without_request_id(nothing.body),
-                    "{name}: tells that the conversation is there"
-                );
-            }
+        let head = scene.head().await;
+        let client = scene.client(actor);
+        let answer = client.call(route.method().clone(), &sample.path, sample.body.clone()).await;
+        let outcome = match answer.status {
+            200..=299 => Outcome::Allowed,
+            401 => Outcome::Unauthorized,
+            403 => Outcome::Forbidden,
+            404 => Outcome::NotFound,
+            // A socket is not opened by a plain call, but nobody is kept from trying.
+            400 if route.template() == "/v1/ws" => Outcome::Allowed,
+            status => panic!("{name}: {status} {}", answer.body),
+        };
+        assert_eq!(outcome, expected(route.access(), actor), "{name}: {}", answer.body);
+        if outcome == Outcome::Allowed {
+            continue;
+        }
+        assert_eq!(scene.head().await, head, "{name}: was refused, and appended all the same");
+        if outcome == Outcome::NotFound && route.template().contains("{conversation}") {
+            let elsewhere = sample.path.replace(&scene.group.id, "2251799813685247");
+            let nothing = client.call(route.method().clone(), &elsewhere, sample.body).await;
+            assert_eq!(
+                without_request_id(answer.body),
+                without_request_id(nothing.body),
+                "{name}: tells that the conversation is there"
+            );
         }
     }
 }
