@@ -6,12 +6,15 @@ use crate::{ConversationId, ConversationKind, Nonce, Timestamp, UserId};
 
 /// Body of `POST …/invites`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct CreateInvite {
     /// How many may join by it, at least 1; as many as want if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub max_uses: Option<u64>,
     /// Seconds until it works no more, at least 1; works until it is revoked if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
     pub expires_in: Option<u64>,
     /// Names this invitation; a retry carries the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -20,6 +23,7 @@ pub struct CreateInvite {
 
 /// An invitation, as those see it who may invite.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Invite {
     /// The code: who knows it may join.
     pub code: String,
@@ -41,6 +45,7 @@ pub struct Invite {
 
 /// Answer to `GET /v1/invites/{code}`: what one may know before joining.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct InvitePreview {
     /// The title.
     pub title: String,

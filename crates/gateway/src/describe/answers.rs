@@ -28,6 +28,20 @@ impl<T: Serialize + JsonSchema> Answer for JsonBody<T> {
     }
 }
 
+/// A status with a body is 201 with it. Every answer of the tests is held against the document: another would be found.
+impl<T: Serialize + JsonSchema> Answer for (StatusCode, JsonBody<T>) {
+    fn describe(draft: &mut Draft<'_>) {
+        Created::<T>::describe(draft);
+    }
+}
+
+/// A status alone is 204; the same holds.
+impl Answer for StatusCode {
+    fn describe(draft: &mut Draft<'_>) {
+        NoContent::describe(draft);
+    }
+}
+
 /// 201 with the body.
 pub(crate) struct Created<T>(pub(crate) T);
 

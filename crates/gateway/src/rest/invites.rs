@@ -3,11 +3,11 @@
 use axum::Json as JsonBody;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode, header};
-use axum::routing::on;
 use loquat_domain::ports::InviteRecord;
 use loquat_proto::invite::CreateInvite;
 use loquat_proto::{Conversation, ConversationId, Invite, InvitePreview, Page, Role};
 
+use crate::describe::on;
 use crate::extract::{IdempotencyKey, Json, Paging, Path, Query, SignedIn};
 use crate::problem::Failure;
 use crate::route::{Access, Audience, Route};
@@ -23,13 +23,20 @@ const INVITES: &str = "/v1/conversations/{conversation}/invites";
 const JOIN_PATH: &str = "/join/";
 
 pub(crate) static ROUTES: &[Route] = &[
-    Route::new(Method::POST, INVITES, ADMINS, |method| on(method, create)),
-    Route::new(Method::GET, INVITES, ADMINS, |method| on(method, list)),
+    Route::new(Method::POST, INVITES, ADMINS, |method| on(method, create)).about(
+        "Makes an invitation: a code by which others join.",
+        "As many may use it as want, for ever, unless `max_uses` or `expires_in` say otherwise.",
+    ),
+    Route::new(Method::GET, INVITES, ADMINS, |method| on(method, list))
+        .about("Lists the invitations of a conversation.", ""),
     Route::new(Method::DELETE, "/v1/conversations/{conversation}/invites/{code}", ADMINS, |method| {
         on(method, revoke)
-    }),
-    Route::new(Method::GET, "/v1/invites/{code}", EVERYONE, |method| on(method, preview)),
-    Route::new(Method::POST, "/v1/invites/{code}/join", WELCOME, |method| on(method, join)),
+    })
+    .about("Takes an invitation back.", "Who has joined by it stays."),
+    Route::new(Method::GET, "/v1/invites/{code}", EVERYONE, |method| on(method, preview))
+        .about("Shows where an invitation leads, before joining.", ""),
+    Route::new(Method::POST, "/v1/invites/{code}/join", WELCOME, |method| on(method, join))
+        .about("Joins by an invitation.", "Who is a member already stays one, and no use is counted."),
 ];
 
 async fn create(

@@ -38,7 +38,7 @@ pub(crate) static ROUTES: &[Route] = &[
     Route::new(Method::DELETE, MESSAGE, AUTHOR_OR_ADMIN, |method| on(method, delete)).about("Erases a message for everyone.", "Its place in the log stays, without content.").metered(Meter::Sends),
     Route::new(Method::PUT, REACTION, READERS, |method| on(method, put_reaction)).about("Puts a reaction on a message.", "").metered(Meter::Sends),
     Route::new(Method::DELETE, REACTION, READERS, |method| on(method, delete_reaction)).about("Takes the caller's reaction off a message.", "").metered(Meter::Sends),
-    Route::new(Method::GET, "/v1/conversations/{conversation}/pins", READERS, |method| on(method, pinned)).about("Lists the pinned messages, the newest pin first.", ""),
+    Route::new(Method::GET, "/v1/conversations/{conversation}/pins", READERS, |method| on(method, pinned)).about("Lists the pinned messages, the newest message first.", ""),
     Route::new(Method::PUT, PIN, ADMINS, |method| on(method, put_pin)).about("Pins a message.", "").metered(Meter::Sends),
     Route::new(Method::DELETE, PIN, ADMINS, |method| on(method, delete_pin)).about("Unpins a message.", "").metered(Meter::Sends),
     Route::new(Method::GET, "/v1/conversations/{conversation}/events", READERS, |method| on(method, events)).about("Lists the raw log, ascending by `seq`.", "Events `after` a `seq`, or those just `before` one. Contiguous from `visible_from` to `head`."),
