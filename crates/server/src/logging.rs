@@ -9,8 +9,8 @@ use std::panic::PanicHookInfo;
 use std::str::FromStr as _;
 
 use anyhow::{Context as _, Result};
-use tracing::error;
-use tracing_subscriber::filter::Targets;
+use tracing::{Level, error};
+use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -21,6 +21,7 @@ use crate::settings::{LogFormat, LogSettings};
 /// Starts logging for the whole process, once.
 pub(crate) fn start(settings: &LogSettings) -> Result<()> {
     let levels = Targets::from_str(&settings.level).context("log.level")?;
+    let levels = levels.and(filter_fn(|event| may_speak(event.target(), *event.level())));
     let colours = settings.format == LogFormat::Human && io::stderr().is_terminal();
     let lines = Lines { colours };
     let layer = match settings.format {
@@ -32,6 +33,15 @@ pub(crate) fn start(settings: &LogSettings) -> Result<()> {
     Registry::default().with(layer.with_filter(levels)).try_init().context("logging was started before")?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// Libraries that log whole frames, headers or statements at their lower levels, tokens and messages included. They say
+/// no more than this, whatever the setting.
+const TALKATIVE: [&str; 6] = ["tungstenite", "tokio_tungstenite", "hyper", "hyper_util", "h2", "rustls"];
+
+fn may_speak(target: &str, level: Level) -> bool {
+    let library = target.split("::").next().unwrap_or(target);
+    level <= Level::INFO || !TALKATIVE.contains(&library)
 }
 
 /// Logs where a thread panicked. A panic's text may quote what users wrote (that of a slice index does), unless it is
@@ -110,6 +120,19 @@ mod tests {
         let mut out = Vec::new();
         Line { out: &mut out, colours }.write_all(event.as_bytes()).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn libraries_that_log_frames_stay_quiet() {
+        for (target, level, speaks) in [
+            ("tungstenite::protocol", Level::TRACE, false),
+            ("hyper::proto::h1", Level::DEBUG, false),
+            ("tungstenite::protocol", Level::INFO, true),
+            ("hyperbole", Level::TRACE, true),
+            ("loquat_domain::lanes", Level::TRACE, true),
+        ] {
+            assert_eq!(may_speak(target, level), speaks, "{target} at {level}");
+        }
     }
 
     #[test]

@@ -386,6 +386,11 @@ fn check_order(exhibit: &Exhibit, entries: &[&Entry], broken: &mut Vec<Violation
 /// Rule 7, and rule 5 for what was pushed.
 fn check_held(exhibit: &Exhibit, log: &[Event], broken: &mut Vec<Violation>) {
     let fresh = apply_deletions(log.iter().cloned(), &BTreeSet::new());
+    let deletions: BTreeMap<u64, u64> = log
+        .iter()
+        .filter(|event| event.kind == "delete")
+        .filter_map(|event| event.target().map(|target| (target, event.seq)))
+        .collect();
     for (user, held) in &exhibit.held {
         let parts = memberships(exhibit, log, user);
         let member_at = |seq: u64| parts.iter().any(|part| part.covers(seq));
@@ -401,9 +406,11 @@ fn check_held(exhibit: &Exhibit, log: &[Event], broken: &mut Vec<Violation>) {
         let Some(Shown::Log { visible_from, .. }) = exhibit.shown.get(user) else { continue };
         let required = |seq: u64| seq >= *visible_from && parts.iter().any(|part| part.requires(seq));
         let mine = apply_deletions(held.events.values().cloned(), &held.erased);
+        // Who was out when a message was erased learns of it by fetching what came meanwhile.
+        let heard_of = |erased: u64| deletions.get(&erased).is_none_or(|deletion| required(*deletion));
         for (seq, event) in &fresh {
             match mine.get(seq) {
-                Some(own) if !own.same(event) => {
+                Some(own) if !own.same(event) && heard_of(subject(event)) => {
                     let detail = format!("{user} holds {} for {}", own.brief(), event.brief());
                     report(broken, Rule::LiveState, exhibit, detail);
                 }
@@ -424,6 +431,16 @@ fn check_held(exhibit: &Exhibit, log: &[Event], broken: &mut Vec<Violation>) {
     }
 }
 
+/// Whether the event is about another one, with whose erasure its body goes, too.
+fn is_about(event: &Event) -> bool {
+    matches!(event.kind.as_str(), "edit" | "reaction" | "pin")
+}
+
+/// The message with whose erasure the event's body goes.
+fn subject(event: &Event) -> u64 {
+    if is_about(event) { event.target().unwrap_or(event.seq) } else { event.seq }
+}
+
 /// What a client makes of a log: a deletion erases its target, and what is about it.
 fn apply_deletions(events: impl Iterator<Item = Event>, own: &BTreeSet<u64>) -> BTreeMap<u64, Event> {
     let mut all: BTreeMap<u64, Event> = events.map(|event| (event.seq, event)).collect();
@@ -432,9 +449,7 @@ fn apply_deletions(events: impl Iterator<Item = Event>, own: &BTreeSet<u64>) -> 
     erased.extend(own);
     for event in all.values_mut() {
         // The service may forget reactions and pins of an erased message, too.
-        let about = matches!(event.kind.as_str(), "edit" | "reaction" | "pin");
-        let subject = if about { event.target() } else { Some(event.seq) };
-        if (about || event.kind == "message") && subject.is_some_and(|subject| erased.contains(&subject)) {
+        if (event.kind == "message" || is_about(event)) && erased.contains(&subject(event)) {
             event.body = Value::Null;
         }
     }

@@ -122,7 +122,7 @@ impl ConversationService {
         limit: usize,
     ) -> Result<Page<Conversation>, Refusal> {
         let after = cursor.as_deref().map(parse_cursor).transpose()?;
-        self.deps.book.settle().await?;
+        self.deps.book.settle_for_reads().await;
         let slice = self.deps.conversations.views(caller.user, ViewQuery::Newest { after, limit }).await?;
         let last = slice.items.last().filter(|_| slice.more);
         let next_cursor = last.map(|last| format!("{}.{}", last.last_activity, last.id));
@@ -134,7 +134,7 @@ impl ConversationService {
     /// # Errors
     /// [`Refusal::NotFound`] for who is no member.
     pub async fn get(&self, caller: Caller, conversation: ConversationId) -> Result<Conversation, Refusal> {
-        self.deps.book.settle().await?;
+        self.deps.book.settle_for_reads().await;
         let slice = self.deps.conversations.views(caller.user, ViewQuery::One(conversation)).await?;
         slice.items.into_iter().next().ok_or(Refusal::NotFound)
     }
@@ -160,7 +160,7 @@ impl ConversationService {
     ) -> Result<Page<Member>, Refusal> {
         let after: Option<UserId> =
             cursor.map(|cursor| cursor.parse().map_err(|_| invalid_cursor())).transpose()?;
-        self.deps.book.settle().await?;
+        self.deps.book.settle_for_reads().await;
         let found = self.deps.conversations.members(caller.user, conversation, after, limit + 1).await?;
         let mut items = found.ok_or(Refusal::NotFound)?;
         let more = items.len() > limit;

@@ -105,6 +105,14 @@ impl CursorBook {
         Ok(())
     }
 
+    /// Saves all that waits, so that reads that follow see it. Where the store cannot write it can still be read: the
+    /// cursors shown are then as old as the last save.
+    pub(crate) async fn settle_for_reads(&self) {
+        if let Err(refusal) = self.settle().await {
+            tracing::debug!(%refusal, "reads go on with the cursors saved before");
+        }
+    }
+
     /// Saves every half second, until the handle is dropped.
     pub async fn keep_saving(self: Arc<Self>) {
         loop {

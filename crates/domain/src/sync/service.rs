@@ -123,7 +123,7 @@ impl SyncService {
     }
 
     async fn missed(&self, user: UserId, since: Option<&str>) -> Result<Missed, Refusal> {
-        self.deps.book.settle().await?;
+        self.deps.book.settle_for_reads().await;
         let now = self.deps.conversations.position(user).await?;
         let given =
             since.map(|since| since.parse::<SyncToken>().ok().filter(|token| token.is_honoured_by(&now)));

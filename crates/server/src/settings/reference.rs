@@ -54,7 +54,7 @@ pub(crate) static SETTINGS: [Reference; 55] = [
     setting("log.format", "`human` or `json`"),
     setting(
         "log.level",
-        "`error`, `warn`, `info`, `debug`, `trace` or `off`, also by module: `info,loquat_gateway=debug`",
+        "`error`, `warn`, `info`, `debug`, `trace` or `off`, also by module: `info,loquat_gateway=debug`. Libraries that log whole frames say nothing below `info`",
     ),
     setting(
         "metrics.listen",
