@@ -1,7 +1,7 @@
 //! Signing in and out, the own account, its devices.
 
 use hyper::Method;
-use loquat_proto::account::{ChangePassword, LogIn, Secret, SignUp, UpdateProfile};
+use loquat_proto::account::{ChangePassword, DeleteAccount, LogIn, Secret, SignUp, UpdateProfile};
 use loquat_proto::{Device, DeviceId, OwnProfile, Page, Profile, ServerInfo, Session, UserId};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -123,6 +123,17 @@ impl Client {
     /// See [`Client::devices`].
     pub async fn change_password(&self, current: Secret, new: Secret) -> Result<(), Error> {
         self.done(Method::POST, "/v1/auth/password", Some(&ChangePassword { current, new })).await
+    }
+
+    /// Deletes the account with all that it wrote, and wipes what this device holds (network).
+    ///
+    /// # Errors
+    /// `forbidden` (the password is wrong), `rate_limited`; and see [`Client::devices`]. Then nothing is wiped.
+    pub async fn delete_account(&self, password: Secret) -> Result<(), Error> {
+        self.done(Method::DELETE, "/v1/me", Some(&DeleteAccount { password })).await?;
+        self.ask(Request::Stop).await?;
+        self.sessions.end();
+        self.store.run(|store| store.wipe()).await
     }
 
     /// Changes the own profile (network).

@@ -18,7 +18,7 @@ use loquat_engine::{
 use loquat_proto::message::Appended;
 use loquat_proto::{
     AccountEvent, AccountEventKind, Conversation, ConversationId, ErrorBody, Nonce, OwnProfile, Presence,
-    Problem, Profile, UserId,
+    Privacy, Problem, Profile, UserId,
 };
 use serde::Deserialize;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
@@ -415,12 +415,28 @@ impl Driver {
     }
 
     fn own_profile_changed(&self, event: &AccountEvent) {
-        if event.kind != AccountEventKind::Profile {
-            return;
+        /// What a `settings` event tells.
+        #[derive(Deserialize)]
+        struct Changed {
+            settings: serde_json::Value,
+            privacy: Privacy,
         }
-        if let Ok(profile) = OwnProfile::deserialize(&event.body) {
+        let user = match event.kind {
+            AccountEventKind::Profile => OwnProfile::deserialize(&event.body).ok(),
+            AccountEventKind::Settings => {
+                let known = self.parts.sessions.current().map(|session| session.user.clone());
+                let changed = Changed::deserialize(&event.body).ok();
+                known.zip(changed).map(|(known, changed)| OwnProfile {
+                    settings: changed.settings,
+                    privacy: changed.privacy,
+                    ..known
+                })
+            }
+            _ => None,
+        };
+        if let Some(user) = user {
             let sessions = Arc::clone(&self.parts.sessions);
-            tokio::spawn(async move { sessions.profile_changed(profile).await });
+            tokio::spawn(async move { sessions.profile_changed(user).await });
         }
     }
 

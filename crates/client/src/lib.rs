@@ -50,6 +50,7 @@
 mod account;
 mod client;
 mod config;
+mod contacts;
 mod driver;
 mod error;
 mod events;

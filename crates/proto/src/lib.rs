@@ -10,6 +10,7 @@
 //! variant of [`ClientFrame`] or [`ServerFrame`] with its `op`, and a snapshot.
 
 pub mod account;
+pub mod contact;
 pub mod conversation;
 pub mod error;
 pub mod event;
@@ -25,6 +26,7 @@ pub mod sync;
 mod double_option;
 
 pub use account::{Device, OwnProfile, Privacy, Profile, Session, UserKind};
+pub use contact::{Block, Contact, ContactAnswer, ContactRequest, ContactStatus, Direction};
 pub use conversation::{Conversation, ConversationKind, History, Member, Permissions, Retention, Role};
 pub use error::{ErrorBody, ErrorCode, Problem};
 pub use event::{Event, EventBody, EventKind};
