@@ -7,6 +7,7 @@ use clap::{ArgGroup, Args};
 use loquat_proto::{ConversationId, Seq};
 
 use crate::settings::{ConnectOptions, Environment, SettingsError};
+use crate::theme::ThemeChoice;
 
 /// Where to connect, and as whom.
 #[derive(Debug, Clone, Default, Args)]
@@ -45,6 +46,9 @@ impl ConnectArgs {
 /// The terminal client.
 #[derive(Debug, Clone, Args)]
 pub struct ChatArgs {
+    /// Colours: those chosen here last, unless it is said.
+    #[arg(long, value_enum, value_name = "THEME", env = "LOQUAT_THEME")]
+    pub theme: Option<ThemeChoice>,
     /// Where to connect, and as whom.
     #[command(flatten)]
     pub connect: ConnectArgs,
@@ -53,6 +57,8 @@ pub struct ChatArgs {
 /// What [`chat`](crate::chat) needs to know.
 #[derive(Debug, Clone)]
 pub struct ChatOptions {
+    /// The colours to begin with, if that was said.
+    pub theme: Option<ThemeChoice>,
     /// Where to connect, and as whom.
     pub connect: ConnectOptions,
 }
@@ -63,7 +69,8 @@ impl ChatArgs {
     /// # Errors
     /// See [`SettingsError`].
     pub fn resolve(self) -> Result<ChatOptions, SettingsError> {
-        Ok(ChatOptions { connect: self.connect.resolve()? })
+        let connect = self.connect.resolve()?;
+        Ok(ChatOptions { theme: self.theme.or(connect.theme), connect })
     }
 }
 

@@ -14,6 +14,7 @@ pub mod app;
 pub mod cli;
 pub mod editor;
 pub mod keys;
+pub mod preferences;
 pub mod runtime;
 pub mod screens;
 pub mod send;

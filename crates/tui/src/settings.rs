@@ -8,6 +8,7 @@
 //! user = "mira"
 //! password_file = "/run/secrets/loquat"
 //! data = "/var/lib/loquat-bot"
+//! theme = "light"
 //! ```
 
 use std::ffi::OsString;
@@ -19,6 +20,7 @@ use loquat_proto::account::Secret;
 use serde::Deserialize;
 
 use crate::cli::ConnectArgs;
+use crate::theme::ThemeChoice;
 
 /// Where a server of one's own listens.
 const DEFAULT_SERVER: &str = "http://127.0.0.1:8080";
@@ -96,6 +98,7 @@ struct File {
     user: Option<String>,
     password_file: Option<PathBuf>,
     data: Option<PathBuf>,
+    theme: Option<ThemeChoice>,
 }
 
 /// Where to connect, as whom, and where this device keeps its data.
@@ -111,6 +114,8 @@ pub struct ConnectOptions {
     pub password: Option<Secret>,
     /// Whether an account is to be made.
     pub sign_up: bool,
+    /// The colours that the settings file asks for.
+    pub theme: Option<ThemeChoice>,
 }
 
 impl ConnectOptions {
@@ -135,7 +140,7 @@ impl ConnectOptions {
             (None, None, None) => None,
         };
         let server = arguments.server.or(file.server).unwrap_or_else(|| DEFAULT_SERVER.to_owned());
-        Ok(Self { server, directory, user, password, sign_up: arguments.sign_up })
+        Ok(Self { server, directory, user, password, sign_up: arguments.sign_up, theme: file.theme })
     }
 }
 

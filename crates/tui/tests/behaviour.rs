@@ -301,11 +301,15 @@ fn people_are_found_and_written_to() {
     assert_eq!(app.focus, Focus::Compose);
 }
 
+fn load_members() -> Effect {
+    Effect::Network(Network::LoadMembers { conversation: conversation(HARVEST), cursor: None })
+}
+
 #[test]
 fn a_group_is_managed() {
     let mut app = at_bottom();
     let effects = press_with(&mut app, KeyCode::Char('t'), KeyModifiers::CONTROL);
-    assert_eq!(effects, [Effect::Network(Network::LoadMembers(conversation(HARVEST)))]);
+    assert_eq!(effects, [load_members()]);
     press(&mut app, KeyCode::Char('t'));
     type_text(&mut app, " 2026");
     let manage = |action| Effect::Network(Network::Manage { conversation: conversation(HARVEST), action });
@@ -314,7 +318,7 @@ fn a_group_is_managed() {
         [manage(GroupAction::SetTitle("Harvest 🍐 2026".to_owned()))]
     );
     let effects = send(&mut app, Message::Managed { conversation: conversation(HARVEST), result: Ok(()) });
-    assert_eq!(effects, [Effect::Network(Network::LoadMembers(conversation(HARVEST)))]);
+    assert_eq!(effects, [load_members()]);
     press(&mut app, KeyCode::Char('l'));
     assert_eq!(press(&mut app, KeyCode::Char('n')), [], "no is no");
     press(&mut app, KeyCode::Char('l'));

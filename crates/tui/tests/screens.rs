@@ -6,7 +6,7 @@ mod scene;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use loquat_client::view::{MessageStatus, TimelineItem};
 use loquat_proto::conversation::Member;
-use loquat_proto::{ErrorBody, ErrorCode, Role};
+use loquat_proto::{ErrorBody, ErrorCode, Page, Role};
 use loquat_tui::app::{App, Connection, Message};
 use loquat_tui::screens;
 use loquat_tui::text::time::Clock;
@@ -181,8 +181,8 @@ fn members() {
             read: 0,
         };
         let members = [(TOMAS, Role::Member), (MIRA, Role::Owner), (INES, Role::Admin), (4, Role::Member)];
-        let members = Ok(members.into_iter().map(member).collect());
-        send(&mut app, Message::Members { conversation: scene::conversation(HARVEST), members });
+        let members = Ok(Page { items: members.into_iter().map(member).collect(), next_cursor: None });
+        send(&mut app, Message::Members { conversation: scene::conversation(HARVEST), from: None, members });
         press(&mut app, KeyCode::Down);
         press(&mut app, KeyCode::Char('x'));
         app

@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use loquat_client::view::MessageView;
 use loquat_proto::{ConversationKind, Role, Seq};
 
-use super::effect::{Change, Device, Terminal};
+use super::effect::{Change, Device, Network, Terminal};
 use super::layout::Layout;
 use super::{App, Effect, Focus};
 use crate::keys::{Edited, edit_field, is_control};
@@ -16,12 +16,23 @@ use crate::screens::conversation::items::unknown_name;
 use crate::screens::conversation::select::Action;
 use crate::screens::details::Details;
 use crate::screens::emoji::EmojiPicker;
+use crate::screens::links::Links;
+use crate::text::links::links;
 use crate::text::sanitise;
 use crate::text::width::truncate;
 
 impl App {
     /// A key in the compose box.
     pub(super) fn compose_key(&mut self, key: KeyEvent) -> Vec<Effect> {
+        if let Some(effects) = self.completion_key(key) {
+            return effects;
+        }
+        let writes = matches!(key.code, KeyCode::Char(_) | KeyCode::Enter)
+            && !key.modifiers.contains(KeyModifiers::ALT);
+        if let Some(reason) = self.why_silent().filter(|_| writes) {
+            self.complain(reason);
+            return Vec::new();
+        }
         let with_modifier =
             key.modifiers.intersects(KeyModifiers::ALT | KeyModifiers::SHIFT | KeyModifiers::CONTROL);
         match key.code {
@@ -46,6 +57,10 @@ impl App {
 
     /// Inserts text into the compose box.
     pub(super) fn write(&mut self, text: &str) -> Vec<Effect> {
+        if let Some(reason) = self.why_silent() {
+            self.complain(reason);
+            return Vec::new();
+        }
         let Some(open) = &mut self.open else { return Vec::new() };
         if !open.compose.editor.insert(text) {
             self.complain("That is more than one message can hold");
@@ -62,11 +77,15 @@ impl App {
                 self.complain("That is more than one message can hold");
                 Vec::new()
             }
-            Edited::Moved | Edited::NotMine => Vec::new(),
+            Edited::Moved | Edited::NotMine => {
+                self.complete();
+                Vec::new()
+            }
         }
     }
 
-    fn compose_changed(&mut self) -> Vec<Effect> {
+    pub(super) fn compose_changed(&mut self) -> Vec<Effect> {
+        self.complete();
         let now = self.clock.now;
         let Some(open) = &mut self.open else { return Vec::new() };
         let conversation = open.id;
@@ -115,7 +134,8 @@ impl App {
         let Some(me) = self.me.clone() else { return Vec::new() };
         let Some(open) = &mut self.open else { return Vec::new() };
         let conversation = open.id;
-        let members = open.members();
+        let members = open.people();
+        open.compose.completion = None;
         let Some((purpose, mut body)) = open.compose.submit() else { return Vec::new() };
         body.mentions = self.people.mentioned_in(&body.text, &members, &me);
         if let Purpose::Edit { target, .. } = purpose {
@@ -149,7 +169,13 @@ impl App {
             Action::Edit(target) => self.start_edit(target),
             Action::Delete(target) => self.ask_to_delete(target),
             Action::React(target) => self.start_reaction(target),
-            Action::Details(target) => self.overlay = Some(Overlay::Details(Details { target })),
+            Action::Details(target) => self.push(Overlay::Details(Details { target })),
+            Action::Pin(target, on) => return self.pin(target, on),
+            Action::OpenLinks(text) => match Links::new(links(&text)) {
+                Some(popup) => self.push(Overlay::Links(popup)),
+                None => self.complain("There is no address in it"),
+            },
+            Action::WriteTo(user) => return vec![Effect::Network(Network::CreateDirect(user))],
             Action::Copy(text) => {
                 self.say("Copied, if your terminal allows it");
                 return vec![Effect::Terminal(Terminal::Copy(text))];
@@ -158,7 +184,7 @@ impl App {
             Action::Discard(nonce) => {
                 let effect = Effect::Device(Device::Discard(nonce));
                 let text = "It will not be sent.";
-                self.overlay = Some(Overlay::Confirm(Confirm::new("Drop this message?", text, effect)));
+                self.push(Overlay::Confirm(Confirm::new("Drop this message?", text, effect)));
             }
         }
         Vec::new()
@@ -167,6 +193,20 @@ impl App {
     fn message(&self, target: Seq) -> Option<&MessageView> {
         let open = self.open.as_ref()?;
         open.items().iter().rev().filter_map(as_message).find(|view| view.seq() == Some(target))
+    }
+
+    fn pin(&mut self, target: Seq, on: bool) -> Vec<Effect> {
+        let Some(open) = &self.open else { return Vec::new() };
+        let may = |whole: &loquat_proto::Conversation| {
+            whole.kind == ConversationKind::Direct || whole.me.role >= whole.permissions.pin
+        };
+        if !open.whole.as_deref().is_none_or(may) {
+            self.complain("Your role does not pin messages here");
+            return Vec::new();
+        }
+        let conversation = open.id;
+        self.say(if on { "Pinned: F6 shows what is pinned" } else { "No longer pinned" });
+        vec![Effect::Device(Device::Change { conversation, change: Change::Pin { target, on } })]
     }
 
     fn start_reply(&mut self, target: Seq) {
@@ -202,14 +242,14 @@ impl App {
         let quoted = truncate(&sanitise::line(view.message.text.as_deref().unwrap_or_default()), 90);
         let effect = Effect::Device(Device::Change { conversation: open.id, change: Change::Delete(target) });
         let title = "Delete this message for everyone?";
-        self.overlay = Some(Overlay::Confirm(Confirm::new(title, &quoted, effect)));
+        self.push(Overlay::Confirm(Confirm::new(title, &quoted, effect)));
     }
 
     fn start_reaction(&mut self, target: Seq) {
         let Some(view) = self.message(target) else { return };
         let own = view.message.reactions.iter().filter(|reaction| reaction.me);
         let own = own.map(|reaction| reaction.emoji.clone()).collect();
-        self.overlay = Some(Overlay::Emoji(EmojiPicker::new(target, own)));
+        self.push(Overlay::Emoji(EmojiPicker::new(target, own)));
     }
 }
 

@@ -1,9 +1,15 @@
 //! What the state asks of the world. The state never acts by itself: [`update`](crate::app::App::update) returns
 //! these, and the runtime carries them out and answers with messages.
 
-use loquat_proto::account::Secret;
+use loquat_proto::account::{Secret, UpdateProfile};
 use loquat_proto::conversation::UpdatePreferences;
-use loquat_proto::{ConversationId, ErrorBody, MessageBody, Nonce, PresenceState, Role, Seq, UserId};
+use loquat_proto::event::SettingsBody;
+use loquat_proto::{
+    ConversationId, ConversationKind, DeviceId, ErrorBody, MessageBody, Nonce, PresenceState, Role, Seq,
+    UserId,
+};
+
+use crate::preferences::Preferences;
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +80,8 @@ pub enum Device {
     LearnProfiles(Vec<UserId>),
     /// Say how present the user is.
     Status(PresenceState),
+    /// Fetch the whole history of a conversation in the background.
+    Backfill(ConversationId),
 }
 
 /// What takes the network's time.
@@ -97,20 +105,36 @@ pub enum Network {
     },
     /// Sign out and forget what this device holds.
     LogOut,
+    /// Erase the own account.
+    DeleteAccount(Secret),
     /// Find people by the beginning of a name.
     Search(String),
-    /// Ask for the members of a group.
-    LoadMembers(ConversationId),
+    /// Find messages by their words among those on this device; everywhere, or in one conversation.
+    SearchMessages {
+        /// What the user typed.
+        query: String,
+        /// Where.
+        conversation: Option<ConversationId>,
+    },
+    /// Ask for a page of the members of a group or channel.
+    LoadMembers {
+        /// Which one.
+        conversation: ConversationId,
+        /// From where on; the first page if `None`.
+        cursor: Option<String>,
+    },
     /// Open the conversation with this user, new or not.
     CreateDirect(UserId),
-    /// Make a group.
+    /// Make a group or a channel.
     CreateGroup {
+        /// Which of the two.
+        kind: ConversationKind,
         /// Its title.
         title: String,
         /// The other members.
         members: Vec<UserId>,
     },
-    /// Change a group.
+    /// Change a group or channel.
     Manage {
         /// Which one.
         conversation: ConversationId,
@@ -124,6 +148,69 @@ pub enum Network {
         /// The changed fields.
         update: UpdatePreferences,
     },
+    /// Ask for contacts, requests and blocks.
+    LoadContacts,
+    /// Change one of them.
+    Contact {
+        /// With whom.
+        user: UserId,
+        /// How.
+        action: ContactAction,
+    },
+    /// Ask where the user is signed in.
+    LoadDevices,
+    /// Sign another device out.
+    RevokeDevice(DeviceId),
+    /// Ask for the invitations to a conversation.
+    LoadInvites(ConversationId),
+    /// Make an invitation.
+    CreateInvite {
+        /// To which conversation.
+        conversation: ConversationId,
+        /// How often it may be used; no limit if `None`.
+        max_uses: Option<u64>,
+        /// For how many seconds it is good; for ever if `None`.
+        expires_in: Option<u64>,
+    },
+    /// Take an invitation back.
+    RevokeInvite {
+        /// To which conversation.
+        conversation: ConversationId,
+        /// Which one.
+        code: String,
+    },
+    /// Ask what an invitation leads to.
+    PreviewInvite(String),
+    /// Use an invitation.
+    Join(String),
+    /// Ask for the pinned messages of a conversation.
+    LoadPins(ConversationId),
+    /// Change the own profile or privacy.
+    UpdateProfile(Box<UpdateProfile>),
+    /// Change the own password.
+    ChangePassword {
+        /// The one of now.
+        current: Secret,
+        /// The one from now on.
+        new: Secret,
+    },
+}
+
+/// A change of who the user has to do with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContactAction {
+    /// Ask to be a contact.
+    Request,
+    /// Say yes to a request.
+    Accept,
+    /// Say no to a request, or take the own one back.
+    Decline,
+    /// No contact any more.
+    Remove,
+    /// Hear no more of them.
+    Block,
+    /// Take that back.
+    Unblock,
 }
 
 /// What the terminal does.
@@ -138,6 +225,10 @@ pub enum Terminal {
     },
     /// Stop the process until it is continued (job control).
     Suspend,
+    /// Open a web address with the system's program for it. It begins with `http://` or `https://`.
+    OpenLink(String),
+    /// Keep what the user chose in the client, and do it.
+    Preferences(Preferences),
 }
 
 /// A change of a conversation's log.
@@ -163,6 +254,13 @@ pub enum Change {
         /// Put on, or taken off.
         on: bool,
     },
+    /// Pin or unpin a message.
+    Pin {
+        /// Which message.
+        target: Seq,
+        /// Pin, or unpin.
+        on: bool,
+    },
 }
 
 /// A change of a group's members or settings.
@@ -176,6 +274,10 @@ pub enum GroupAction {
     ChangeRole(UserId, Role),
     /// Give the group another title.
     SetTitle(String),
+    /// Change other settings.
+    Update(Box<SettingsBody>),
     /// Leave it.
     Leave,
+    /// Delete it with all its content, for everyone.
+    Delete,
 }

@@ -3,11 +3,15 @@
 //! The engine hands out texts as their writers wrote them. They are cleaned here, once, on their way into the state,
 //! so that no screen can forget to: the state never holds a control character of somebody else's.
 
+use loquat_client::Found;
 use loquat_client::view::{ConversationSummary, MessageStatus, NoticeKind, Timeline, TimelineItem};
 use loquat_proto::conversation::Member;
 use loquat_proto::event::MemberChange;
-use loquat_proto::{ErrorBody, Profile, Reaction, Role};
+use loquat_proto::{
+    Conversation, Device, ErrorBody, Message as Content, OwnProfile, Profile, Reaction, Role,
+};
 
+use super::social::{Asked, ContactBook, Invitation, Preview};
 use crate::text::sanitise::{block, line};
 
 /// Cleans the texts of a list entry.
@@ -57,6 +61,77 @@ pub fn profile(mut profile: Profile) -> Profile {
 pub fn member(mut member: Member) -> Member {
     member.profile = profile(member.profile);
     member
+}
+
+/// Cleans the texts of a conversation.
+#[must_use]
+pub fn whole(mut conversation: Conversation) -> Conversation {
+    conversation.title = line(&conversation.title);
+    conversation.description = block(&conversation.description);
+    conversation.peer = conversation.peer.map(profile);
+    // Nothing of it is drawn from here.
+    conversation.last_message = None;
+    conversation
+}
+
+/// Cleans the texts of the own profile: another client may have written them.
+#[must_use]
+pub fn own_profile(mut own: OwnProfile) -> OwnProfile {
+    own.profile = profile(own.profile);
+    clean_line(&mut own.email);
+    clean_line(&mut own.phone);
+    own
+}
+
+/// Cleans the texts of contacts, requests and blocks.
+#[must_use]
+pub fn book(book: ContactBook) -> ContactBook {
+    let by_name = |profiles: Vec<Profile>| {
+        let mut profiles: Vec<Profile> = profiles.into_iter().map(profile).collect();
+        profiles.sort_by_cached_key(|profile| profile.display_name.to_lowercase());
+        profiles
+    };
+    let mut requests: Vec<Asked> =
+        book.requests.into_iter().map(|asked| Asked { profile: profile(asked.profile), ..asked }).collect();
+    requests.sort_by_key(|asked| (!asked.is_incoming, std::cmp::Reverse(asked.at)));
+    ContactBook { contacts: by_name(book.contacts), requests, blocked: by_name(book.blocked) }
+}
+
+/// Cleans the texts of a device.
+#[must_use]
+pub fn device(mut device: Device) -> Device {
+    device.name = line(&device.name);
+    device.platform = line(&device.platform);
+    device
+}
+
+/// Cleans the texts of an invitation.
+#[must_use]
+pub fn invitation(mut invitation: Invitation) -> Invitation {
+    invitation.code = line(&invitation.code);
+    invitation.url = line(&invitation.url);
+    invitation
+}
+
+/// Cleans the texts of a preview.
+#[must_use]
+pub fn preview(mut preview: Preview) -> Preview {
+    preview.title = line(&preview.title);
+    preview
+}
+
+/// Cleans the text of a message that stands in a list.
+#[must_use]
+pub fn content(mut message: Content) -> Content {
+    clean_line(&mut message.text);
+    message
+}
+
+/// Cleans the text of a message that was found.
+#[must_use]
+pub fn found(mut found: Found) -> Found {
+    found.text = line(&found.text);
+    found
 }
 
 /// Cleans the words in which something failed: a server's detail may be among them.

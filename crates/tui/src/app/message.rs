@@ -1,9 +1,16 @@
 //! What happens to the state: keys, snapshots, answers and time.
 
-use crossterm::event::KeyEvent;
+use crossterm::event::{KeyEvent, MouseEvent};
+use loquat_client::Found;
 use loquat_client::view::{ConversationSummary, Timeline};
 use loquat_proto::conversation::Member;
-use loquat_proto::{ConversationId, ErrorBody, Nonce, Presence, Profile, Timestamp, UserId};
+use loquat_proto::{
+    AccountEventKind, Conversation, ConversationId, Device, ErrorBody, Message as Content, Nonce, OwnProfile,
+    Page, Presence, Profile, Timestamp, UserId,
+};
+
+use super::social::{ContactBook, Invitation, Preview};
+use crate::preferences::Preferences;
 
 /// How the client stands with its server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +36,8 @@ pub enum Connection {
 pub enum Message {
     /// A key was pressed.
     Key(KeyEvent),
+    /// The mouse was pressed or its wheel turned.
+    Mouse(MouseEvent),
     /// Text was pasted.
     Paste(String),
     /// The terminal has another size.
@@ -67,12 +76,63 @@ pub enum Message {
         /// Who was found, or why not.
         people: Result<Vec<Profile>, String>,
     },
-    /// The members of a group, or why they could not be had.
+    /// A page of the members of a group, or why it could not be had.
     Members {
         /// Which group.
         conversation: ConversationId,
+        /// From where on the page was asked for.
+        from: Option<String>,
         /// Its members.
-        members: Result<Vec<Member>, String>,
+        members: Result<Page<Member>, String>,
+    },
+    /// The open conversation, whole: settings and permissions.
+    Whole(Box<Conversation>),
+    /// The own profile with its private parts.
+    OwnProfile(Box<OwnProfile>),
+    /// What the user chose in the client is in force.
+    Preferred(Preferences),
+    /// Something happened to the account: what is shown of it is read again.
+    Account(AccountEventKind),
+    /// Contacts, requests and blocks.
+    Contacts(Result<ContactBook, String>),
+    /// Where the user is signed in.
+    Devices(Result<Vec<Device>, String>),
+    /// The invitations to a conversation.
+    Invites {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// The invitations that are good.
+        invites: Result<Vec<Invitation>, String>,
+    },
+    /// What an invitation leads to.
+    Previewed {
+        /// Its code.
+        code: String,
+        /// Where to.
+        preview: Result<Preview, String>,
+    },
+    /// The pinned messages of a conversation.
+    Pins {
+        /// Which conversation.
+        conversation: ConversationId,
+        /// The messages, the newest first.
+        pins: Result<Vec<Content>, String>,
+    },
+    /// The answer to a search in messages.
+    Hits {
+        /// What was searched for.
+        query: String,
+        /// Where.
+        conversation: Option<ConversationId>,
+        /// What was found, the newest first.
+        hits: Result<Vec<Found>, String>,
+    },
+    /// Something that a popup asked for was done, or why not.
+    Done {
+        /// What.
+        what: Done,
+        /// What went wrong, if something did.
+        result: Result<(), String>,
     },
     /// A conversation was made or found.
     Created(Result<ConversationId, String>),
@@ -94,6 +154,23 @@ pub enum Message {
     },
     /// Something failed, in words for the user.
     Failed(String),
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Done {
+    /// Contacts, requests or blocks changed.
+    Contacts,
+    /// A device was signed out.
+    Devices,
+    /// An invitation was made or taken back.
+    Invites(ConversationId),
+    /// The own profile or privacy changed.
+    Profile,
+    /// The password changed.
+    Password,
+    /// A web address was handed over to the system.
+    Link,
 }
 
 /// Who is signed in.

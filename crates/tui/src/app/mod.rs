@@ -4,30 +4,41 @@
 //! [`Effect`]s it asks for, [`view`](crate::screens::view) draws. Nothing in here does I/O or reads a clock: the time
 //! comes with every message, so that tests own it.
 
+pub mod command;
 pub mod effect;
 pub mod intake;
 pub mod layout;
 pub mod message;
 pub mod people;
+pub mod social;
 
+mod answers;
 mod commands;
+mod mention;
+mod mouse;
+mod overlay_keys;
 mod overlays;
+mod perform;
 mod update;
 
 use loquat_proto::conversation::UpdatePreferences;
-use loquat_proto::{ConversationId, ConversationKind, PresenceState, Timestamp, UserId};
+use loquat_proto::{
+    Conversation as Whole, ConversationId, ConversationKind, OwnProfile, PresenceState, Timestamp, UserId,
+};
 
 pub use self::effect::Effect;
 use self::effect::{Device, Network, Terminal};
 use self::layout::Layout;
 pub use self::message::{Connection, Me, Message};
 use self::people::People;
+use self::social::ContactBook;
+use crate::preferences::Preferences;
 use crate::screens::Overlay;
 use crate::screens::chats::{Chats, Choice};
 use crate::screens::conversation::{Conversation, PaneSize};
 use crate::screens::login::Login;
 use crate::text::time::Clock;
-use crate::theme::Theme;
+use crate::theme::{Background, Theme};
 
 /// A short message stays this long, in milliseconds.
 const TOAST_TIME: Timestamp = 4_000;
@@ -83,6 +94,16 @@ pub struct App {
     pub focus: Focus,
     /// What lies above and takes the keys first.
     pub overlay: Option<Overlay>,
+    /// What lies under it and comes back when it is closed, the lowest first.
+    pub under: Vec<Overlay>,
+    /// The own profile with its private parts, once it is known.
+    pub own: Option<OwnProfile>,
+    /// Contacts, requests and blocks, once they are known.
+    pub book: Option<ContactBook>,
+    /// What the user chose in the client.
+    pub preferences: Preferences,
+    /// What the terminal draws on, where it tells.
+    pub background: Option<Background>,
     /// How the client stands with its server.
     pub connection: Connection,
     /// Whether there was a connection since the start.
@@ -112,6 +133,11 @@ impl App {
             people: People::default(),
             focus: Focus::Chats,
             overlay: None,
+            under: Vec::new(),
+            own: None,
+            book: None,
+            preferences: Preferences::default(),
+            background: None,
             connection: Connection::Offline,
             was_online: false,
             toast: None,
@@ -153,7 +179,8 @@ impl App {
     pub fn pane_size(&self, layout: &Layout) -> Option<PaneSize<'_>> {
         let me = self.me.as_ref()?;
         let area = layout.conversation.as_ref()?.messages;
-        Some(PaneSize { width: area.width, height: area.height, clock: &self.clock, theme: self.theme, me })
+        let (width, height, clock) = (area.width, area.height, &self.clock);
+        Some(PaneSize { width, height, clock, theme: self.theme, me, blocked: self.people.blocked() })
     }
 
     /// Does something with the open conversation and the size of its pane.
@@ -188,6 +215,29 @@ impl App {
             && let Some(open) = &self.open
         {
             self.chats.cursor = Some(open.id);
+        }
+    }
+
+    /// The open conversation with its settings, once they are known.
+    #[must_use]
+    pub fn whole(&self) -> Option<&Whole> {
+        self.open.as_ref()?.whole.as_deref()
+    }
+
+    /// Why the user may not write in the open conversation, if that is so.
+    #[must_use]
+    pub fn why_silent(&self) -> Option<&'static str> {
+        let whole = self.whole()?;
+        let blocked = whole.peer.as_ref().is_some_and(|peer| self.people.blocked().contains(&peer.id));
+        if blocked {
+            return Some("You block this user: F3 takes that back");
+        }
+        let may = whole.kind == ConversationKind::Direct || whole.me.role >= whole.permissions.post;
+        match whole.permissions.post {
+            _ if may => None,
+            loquat_proto::Role::Owner => Some("Only the owner writes here"),
+            loquat_proto::Role::Admin => Some("Only admins write here"),
+            _ => Some("Guests do not write here"),
         }
     }
 
@@ -296,10 +346,6 @@ impl App {
 
     fn own_id(&self) -> Option<UserId> {
         self.me.as_ref().map(|me| me.id)
-    }
-
-    fn is_direct(&self, id: ConversationId) -> bool {
-        self.chats.get(id).is_some_and(|row| row.kind == ConversationKind::Direct)
     }
 
     /// The user did something: not away any more.

@@ -19,6 +19,7 @@ pub struct People {
     /// Whether there is a connection: without one nobody's presence is known.
     is_connected: bool,
     asked: HashSet<UserId>,
+    blocked: HashSet<UserId>,
 }
 
 impl People {
@@ -47,6 +48,22 @@ impl People {
     #[must_use]
     pub const fn is_connected(&self) -> bool {
         self.is_connected
+    }
+
+    /// Those whom the user blocks from now on.
+    pub fn block_only(&mut self, users: impl IntoIterator<Item = UserId>) {
+        self.blocked = users.into_iter().collect();
+    }
+
+    /// Those whom the user blocks: what they write in groups is hidden.
+    #[must_use]
+    pub const fn blocked(&self) -> &HashSet<UserId> {
+        &self.blocked
+    }
+
+    /// Everybody whose profile is known.
+    pub fn known(&self) -> impl Iterator<Item = &Profile> {
+        self.profiles.values()
     }
 
     /// Forgets the presence of everybody but these.

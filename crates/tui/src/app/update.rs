@@ -4,9 +4,9 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use loquat_client::view::{ConversationSummary, Timeline};
 use loquat_proto::{ConversationId, PresenceState, Profile, Timestamp};
 
+use super::command::Command;
 use super::effect::{Device, Network, Terminal};
 use super::{AWAY_AFTER, App, Connection, Effect, Focus, Me, Message, intake};
-use crate::editor::Editor;
 use crate::keys::{is_control, is_plain};
 use crate::screens::Overlay;
 use crate::screens::help::Help;
@@ -17,6 +17,7 @@ impl App {
         self.clock.now = now;
         match message {
             Message::Key(key) => self.key(key),
+            Message::Mouse(event) => self.mouse(event),
             Message::Paste(text) => self.paste(&text),
             Message::Resize { width, height } => {
                 self.size = (width, height);
@@ -32,10 +33,12 @@ impl App {
             Message::SignedOut => self.signed_out(),
             Message::Connection(connection) => {
                 let is_online = matches!(connection, Connection::Online { .. });
+                let comes_back = is_online && !self.people.is_connected();
                 self.was_online |= is_online;
                 self.people.set_connected(is_online);
                 self.connection = connection;
-                Vec::new()
+                // What happened to them while there was no connection is not told again.
+                if comes_back { vec![Effect::Network(Network::LoadContacts)] } else { Vec::new() }
             }
             Message::Conversations(rows) => self.conversations(rows),
             Message::Timeline(timeline) => self.timeline(timeline),
@@ -57,11 +60,30 @@ impl App {
                 self.complain(reason);
                 Vec::new()
             }
-            answer @ (Message::Found { .. }
-            | Message::Members { .. }
-            | Message::Created(_)
-            | Message::Managed { .. }) => self.answered(answer),
+            Message::Whole(whole) => self.whole_came(*whole),
+            Message::OwnProfile(own) => {
+                let own = intake::own_profile(*own);
+                if let Some(me) = &mut self.me {
+                    me.name.clone_from(&own.profile.display_name);
+                }
+                self.own = Some(own);
+                Vec::new()
+            }
+            Message::Account(kind) => self.account_changed(kind),
+            Message::Preferred(preferences) => {
+                self.preferences = preferences;
+                self.theme = preferences.theme.on(self.background);
+                Vec::new()
+            }
+            answer => self.answered(answer),
         }
+    }
+
+    fn whole_came(&mut self, whole: loquat_proto::Conversation) -> Vec<Effect> {
+        if let Some(open) = self.open.as_mut().filter(|open| open.id == whole.id) {
+            open.whole = Some(Box::new(intake::whole(whole)));
+        }
+        Vec::new()
     }
 
     fn signed_in(&mut self, profile: Profile) -> Vec<Effect> {
@@ -75,6 +97,8 @@ impl App {
         let Some(me) = self.me.take() else { return Vec::new() };
         let mut fresh = Self::new(self.clock.clone(), self.theme, &self.login.server);
         fresh.size = self.size;
+        fresh.preferences = self.preferences;
+        fresh.background = self.background;
         fresh.login.ask(&me.username, false);
         fresh.complain("You are signed out. Log in again to go on.");
         *self = fresh;
@@ -111,6 +135,11 @@ impl App {
         if let Some(query) = self.overlay.as_mut().and_then(|overlay| overlay.due_search(now)) {
             effects.push(Effect::Network(Network::Search(query)));
         }
+        if let Some(Overlay::Search(popup)) = &mut self.overlay
+            && let Some((query, conversation)) = popup.due(now)
+        {
+            effects.push(Effect::Network(Network::SearchMessages { query, conversation }));
+        }
         if !self.is_away && self.me.is_some() && now - self.last_key >= AWAY_AFTER {
             self.is_away = true;
             effects.push(Effect::Device(Device::Status(PresenceState::Away)));
@@ -120,10 +149,9 @@ impl App {
 
     fn conversations(&mut self, rows: Vec<ConversationSummary>) -> Vec<Effect> {
         self.chats.set(rows.into_iter().map(intake::summary).collect());
-        if let (Some(Overlay::Members(members)), Some(open)) = (&mut self.overlay, &self.open)
-            && let Some(row) = self.chats.get(open.id)
-        {
-            members.set_title(&row.title);
+        let open = self.open.as_ref().and_then(|open| self.chats.get(open.id));
+        if let (Some(Overlay::Members(members)), Some(row)) = (&mut self.overlay, open) {
+            members.update(&row.title, row.role);
         }
         let typing: Vec<_> = self.chats.all().iter().flat_map(|row| row.typing.iter().copied()).collect();
         let unknown = self.people.ask(typing);
@@ -157,7 +185,7 @@ impl App {
         if self.open.as_ref().is_none_or(|open| open.id != id) {
             return Vec::new();
         }
-        self.overlay = None;
+        self.clear_overlays();
         self.open = None;
         self.focus = Focus::Chats;
         self.say("You are no longer a member of that conversation");
@@ -205,7 +233,12 @@ impl App {
         if self.me.is_none() {
             effects.extend(self.key_without_session(key));
         } else if self.overlay.is_some() {
-            effects.extend(self.overlay_key(key));
+            effects.extend(match command_of(key) {
+                Some(command @ (Command::GoTo | Command::Commands)) => self.perform(command),
+                _ => self.overlay_key(key),
+            });
+        } else if self.focus == Focus::Compose && self.is_completing() && key.code != KeyCode::F(1) {
+            effects.extend(self.compose_key(key));
         } else if let Some(done) = self.global_key(key) {
             effects.extend(done);
         } else {
@@ -226,19 +259,25 @@ impl App {
             return Vec::new();
         }
         if key.code == KeyCode::F(1) {
-            self.overlay = Some(Overlay::Help(Help::default()));
+            self.push(Overlay::Help(Help::default()));
             return Vec::new();
         }
         self.login.key(key).into_iter().collect()
     }
 
+    fn is_completing(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.compose.completion.is_some())
+    }
+
     /// Keys that do the same wherever the focus is.
     fn global_key(&mut self, key: KeyEvent) -> Option<Vec<Effect>> {
         let alt = key.modifiers.contains(KeyModifiers::ALT);
+        if let Some(command) = command_of(key) {
+            return Some(self.perform(command));
+        }
         match key.code {
-            KeyCode::F(1) => self.overlay = Some(Overlay::Help(Help::default())),
             KeyCode::Char('?') if self.focus != Focus::Compose && self.chats.filter.is_none() => {
-                self.overlay = Some(Overlay::Help(Help::default()));
+                return Some(self.perform(Command::Help));
             }
             KeyCode::Tab => self.set_focus(match self.focus {
                 Focus::Chats => Focus::Compose,
@@ -254,14 +293,6 @@ impl App {
             KeyCode::Down if alt => return Some(self.step_chat(1)),
             KeyCode::End if key.modifiers.contains(KeyModifiers::CONTROL) && self.focus != Focus::Chats => {
                 return Some(self.jump_to_bottom());
-            }
-            _ if is_control(key, 'n') => self.start_new_chat(),
-            _ if is_control(key, 'g') => self.start_new_group(),
-            _ if is_control(key, 't') => return Some(self.show_members()),
-            _ if is_control(key, 'r') => return Some(vec![Effect::Device(Device::ReconnectNow)]),
-            _ if is_control(key, 'f') => {
-                self.set_focus(Focus::Chats);
-                self.chats.filter = Some(Editor::single_line(128));
             }
             _ => return None,
         }
@@ -280,22 +311,50 @@ impl App {
         if self.chats.filter.is_none() {
             match key.code {
                 KeyCode::Char('q') if is_plain(key) => return vec![Effect::Quit],
-                KeyCode::Char('n') if is_plain(key) => {
-                    self.start_new_chat();
-                    return Vec::new();
-                }
-                KeyCode::Char('g') if is_plain(key) => {
-                    self.start_new_group();
-                    return Vec::new();
-                }
-                _ if is_control(key, 'l') => {
-                    self.ask_to_log_out();
-                    return Vec::new();
-                }
+                KeyCode::Char('n') if is_plain(key) => return self.perform(Command::NewChat),
+                KeyCode::Char('g') if is_plain(key) => return self.perform(Command::NewGroup),
+                KeyCode::Char('c') if is_plain(key) => return self.perform(Command::NewChannel),
+                KeyCode::Char('i') if is_plain(key) => return self.perform(Command::Join),
+                KeyCode::Char('s') if is_plain(key) => return self.perform(Command::Settings),
+                KeyCode::Char('o') if is_plain(key) => return self.perform(Command::Contacts),
+                _ if is_control(key, 'l') => return self.perform(Command::LogOut),
                 _ => {}
             }
         }
         let choice = self.chats.key(key);
         choice.map(|choice| self.choose(&choice)).unwrap_or_default()
     }
+}
+
+/// The command that a key stands for anywhere.
+fn command_of(key: KeyEvent) -> Option<Command> {
+    if let KeyCode::F(number) = key.code {
+        return Some(match number {
+            1 => Command::Help,
+            2 => Command::Commands,
+            3 => Command::Info,
+            4 => Command::Settings,
+            5 => Command::SearchHere,
+            6 => Command::Pins,
+            7 => Command::NewChannel,
+            8 => Command::Join,
+            9 => Command::Invites,
+            _ => return None,
+        });
+    }
+    if key.modifiers.contains(KeyModifiers::ALT) {
+        return matches!(key.code, KeyCode::Char('u')).then_some(Command::NextUnread);
+    }
+    [
+        ('p', Command::GoTo),
+        ('n', Command::NewChat),
+        ('g', Command::NewGroup),
+        ('o', Command::Contacts),
+        ('s', Command::Search),
+        ('f', Command::FindChat),
+        ('t', Command::Members),
+        ('r', Command::Reconnect),
+    ]
+    .into_iter()
+    .find_map(|(letter, command)| is_control(key, letter).then_some(command))
 }

@@ -8,14 +8,19 @@ use std::io;
 use loquat_client::view::Change as QueuedChange;
 use loquat_client::{Client, Error};
 use loquat_proto::account::{LogIn, SignUp};
+use loquat_proto::conversation::CreateConversation;
 use loquat_proto::event::SettingsBody;
 use loquat_proto::{Conversation, ConversationId, ErrorBody, Nonce, OwnProfile, UserId};
 
-use super::Runtime;
+use super::{Runtime, browser, people};
 use crate::app::Message;
 use crate::app::effect::{Change, Device, Effect, GroupAction, Network, Terminal};
+use crate::app::message::Done;
 use crate::text::sanitise;
 use crate::words::describe;
+
+/// Messages that a search brings at most.
+const MOST_HITS: usize = 100;
 
 /// Whether the loop goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +36,16 @@ impl Runtime {
             Effect::Terminal(Terminal::Suspend) => self.terminal.suspend()?,
             Effect::Terminal(Terminal::Title { unread }) => self.terminal.set_title(unread)?,
             Effect::Terminal(Terminal::Copy(text)) => self.terminal.copy(&text)?,
+            Effect::Terminal(Terminal::OpenLink(url)) => self
+                .spawn(async move { Message::Done { what: Done::Link, result: browser::open(&url).await } }),
+            Effect::Terminal(Terminal::Preferences(preferences)) => {
+                self.terminal.set_mouse(preferences.mouse)?;
+                self.inbox.push_back(Message::Preferred(preferences));
+                if let Err(error) = preferences.save(&self.directory) {
+                    let text = format!("The choice is not kept: {error}");
+                    self.inbox.push_back(Message::Failed(text));
+                }
+            }
             Effect::Device(task) => {
                 self.stale.timeline |= matches!(task, Device::Open(_));
                 match on_this_device(&self.client, task).await {
@@ -67,6 +82,7 @@ async fn on_this_device(client: &Client, task: Device) -> Result<Option<Message>
         Device::Watch(users) => client.watch(users).await?,
         Device::LearnProfiles(users) => return learn_profiles(client, users).await.map(Some),
         Device::Status(state) => client.set_status(state).await?,
+        Device::Backfill(id) => client.backfill(id).await?,
     }
     Ok(None)
 }
@@ -77,6 +93,7 @@ async fn change_log(client: &Client, conversation: ConversationId, change: Chang
         Change::Edit { target, body } => client.edit(conversation, target, body).await,
         Change::Delete(target) => client.delete(conversation, target).await,
         Change::React { target, emoji, on } => client.react(conversation, target, &emoji, on).await,
+        Change::Pin { target, on } => client.pin(conversation, target, on).await,
     }
     .map(|_nonce| ())
 }
@@ -132,12 +149,23 @@ async fn over_the_network(client: &Client, task: Network) -> Message {
             let people = client.search_users(&query).await.map_err(|error| describe(&error));
             Message::Found { query, people }
         }
-        Network::LoadMembers(conversation) => {
-            let members = client.members(conversation).await.map_err(|error| describe(&error));
-            Message::Members { conversation, members }
+        Network::LoadMembers { conversation, cursor } => {
+            let page = client.members_page(conversation, cursor.as_deref()).await;
+            let members = page.map_err(|error| describe(&error));
+            Message::Members { conversation, from: cursor, members }
         }
         Network::CreateDirect(user) => created(client.create_direct(user).await),
-        Network::CreateGroup { title, members } => created(client.create_group(&title, members).await),
+        Network::CreateGroup { kind, title, members } => {
+            let wanted = CreateConversation {
+                kind,
+                members,
+                title: Some(title),
+                description: None,
+                history: None,
+                retention: None,
+            };
+            created(client.create(&wanted).await)
+        }
         Network::Manage { conversation, action } => {
             let result = manage(client, conversation, action).await.map_err(|error| describe(&error));
             Message::Managed { conversation, result }
@@ -146,6 +174,50 @@ async fn over_the_network(client: &Client, task: Network) -> Message {
             let result = client.set_preferences(conversation, update).await.map_err(|error| describe(&error));
             Message::Managed { conversation, result }
         }
+        other => over_the_network_too(client, other).await,
+    }
+}
+
+/// What was asked for in popups.
+async fn over_the_network_too(client: &Client, task: Network) -> Message {
+    let done = |what, result: Result<(), Error>| Message::Done {
+        what,
+        result: result.map_err(|error| describe(&error)),
+    };
+    match task {
+        Network::DeleteAccount(password) => match client.delete_account(password).await {
+            Ok(()) => Message::SignedOut,
+            Err(error) => done(Done::Password, Err(error)),
+        },
+        Network::SearchMessages { query, conversation } => {
+            let hits = client.search_messages(&query, conversation, MOST_HITS).await;
+            Message::Hits { query, conversation, hits: hits.map_err(|error| describe(&error)) }
+        }
+        Network::LoadContacts => people::book(client).await,
+        Network::Contact { user, action } => people::contact(client, user, action).await,
+        Network::LoadDevices => Message::Devices(client.devices().await.map_err(|error| describe(&error))),
+        Network::RevokeDevice(device) => done(Done::Devices, client.revoke_device(device).await),
+        Network::LoadInvites(conversation) => people::invites(client, conversation).await,
+        Network::CreateInvite { conversation, max_uses, expires_in } => {
+            people::invite(client, conversation, (max_uses, expires_in)).await
+        }
+        Network::RevokeInvite { conversation, code } => {
+            done(Done::Invites(conversation), client.revoke_invite(conversation, &code).await)
+        }
+        Network::PreviewInvite(code) => people::preview(client, code).await,
+        Network::Join(code) => created(client.join(&code).await),
+        Network::LoadPins(conversation) => {
+            let pins = client.pinned(conversation).await.map_err(|error| describe(&error));
+            Message::Pins { conversation, pins }
+        }
+        Network::UpdateProfile(update) => match client.update_profile(*update).await {
+            Ok(own) => Message::OwnProfile(Box::new(own)),
+            Err(error) => done(Done::Profile, Err(error)),
+        },
+        Network::ChangePassword { current, new } => {
+            done(Done::Password, client.change_password(current, new).await)
+        }
+        _ => Message::Failed("Nothing was done".to_owned()),
     }
 }
 
@@ -155,6 +227,10 @@ async fn manage(client: &Client, conversation: ConversationId, action: GroupActi
         GroupAction::Remove(user) => client.remove_member(conversation, user).await,
         GroupAction::ChangeRole(user, role) => client.change_role(conversation, user, role).await,
         GroupAction::Leave => client.leave(conversation).await,
+        GroupAction::Delete => client.delete_conversation(conversation).await,
+        GroupAction::Update(settings) => {
+            client.update_conversation(conversation, *settings).await.map(|_| ())
+        }
         GroupAction::SetTitle(title) => {
             let settings = SettingsBody { title: Some(title), ..SettingsBody::default() };
             client.update_conversation(conversation, settings).await.map(|_| ())

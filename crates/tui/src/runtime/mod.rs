@@ -4,17 +4,22 @@
 //! events of the SDK only mark snapshots as stale, which are read again once a frame, so the work does not grow with
 //! the number of events.
 
+mod browser;
 mod effects;
+mod people;
 mod snapshots;
 
 use std::collections::VecDeque;
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crossterm::event::{Event, EventStream, KeyEventKind};
+use crossterm::event::{Event, EventStream, KeyEventKind, MouseEventKind};
 use futures_util::StreamExt as _;
 use loquat_client::{Client, ClientConfig, ClientEvent, Error, Storage, Subscription};
 use loquat_proto::Timestamp;
 use loquat_proto::account::{LogIn, SignUp};
+use terminal_colorsaurus::{QueryOptions, ThemeMode, theme_mode};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -22,11 +27,12 @@ use self::effects::After;
 use self::snapshots::Stale;
 use crate::app::{App, Message};
 use crate::cli::ChatOptions;
+use crate::preferences::Preferences;
 use crate::screens;
 use crate::settings::ConnectOptions;
 use crate::terminal::Terminal;
 use crate::text::time::Clock;
-use crate::theme::Theme;
+use crate::theme::{Background, ThemeChoice};
 use crate::words::describe;
 
 /// Frames follow each other no faster than this.
@@ -34,6 +40,9 @@ const FRAME: Duration = Duration::from_millis(16);
 
 /// Answers of the network that wait to be taken in. A task whose answer finds no room waits.
 const ANSWERS: usize = 64;
+
+/// The terminal gets this long to say what it draws on.
+const BACKGROUND_TIME: Duration = Duration::from_millis(400);
 
 /// At the end the device store gets this long to finish writing.
 const CLOSING_TIME: Duration = Duration::from_secs(3);
@@ -72,19 +81,30 @@ pub async fn chat(options: ChatOptions) -> Result<(), ChatError> {
         client.close().await;
         return Err(ChatError::OtherUser { wanted: wanted.clone(), there });
     }
-    let terminal = Terminal::enter()?;
+    let directory = options.connect.directory.clone();
+    let kept = Preferences::load(&directory);
+    // A wish for no colours at all gives way only to one that was said for this run.
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    let theme = options.theme.or(no_color.then_some(ThemeChoice::None)).unwrap_or(kept.theme);
+    let preferences = Preferences { theme, ..kept };
+    // Asked before anybody else reads what the terminal says.
+    let background = if preferences.theme == ThemeChoice::Auto { background().await } else { None };
+    let terminal = Terminal::enter(preferences.mouse)?;
     let (answers, arriving) = mpsc::channel(ANSWERS);
     let clock = Clock::system(now());
     let mut runtime = Runtime {
-        app: App::new(clock, Theme::from_environment(), &options.connect.server),
+        app: App::new(clock, preferences.theme.on(background), &options.connect.server),
         client: client.clone(),
         terminal,
+        directory,
         answers,
         stale: Stale::default(),
         inbox: VecDeque::new(),
         dirty: true,
         next_frame: Instant::now(),
     };
+    runtime.app.preferences = preferences;
+    runtime.app.background = background;
     let (width, height) = runtime.terminal.size()?;
     runtime.take(Message::Resize { width, height }).await?;
     match stored {
@@ -95,6 +115,22 @@ pub async fn chat(options: ChatOptions) -> Result<(), ChatError> {
     drop(runtime);
     let _ = tokio::time::timeout(CLOSING_TIME, client.close()).await;
     Ok(result?)
+}
+
+/// What the terminal draws on, if it says so within a moment (OSC 11).
+async fn background() -> Option<Background> {
+    if !std::io::stdout().is_terminal() {
+        return None;
+    }
+    let asked = tokio::task::spawn_blocking(|| {
+        let mut options = QueryOptions::default();
+        options.timeout = BACKGROUND_TIME;
+        theme_mode(options)
+    });
+    match asked.await.ok()?.ok()? {
+        ThemeMode::Dark => Some(Background::Dark),
+        ThemeMode::Light => Some(Background::Light),
+    }
 }
 
 /// Opens the SDK on the device store of these options.
@@ -116,6 +152,8 @@ struct Runtime {
     app: App,
     client: Client,
     terminal: Terminal,
+    /// Where the user's choices are kept.
+    directory: PathBuf,
     answers: mpsc::Sender<Message>,
     stale: Stale,
     /// News of effects that were carried out at once: taken in before anything else.
@@ -209,7 +247,12 @@ impl Runtime {
             Event::Resize(width, height) => Message::Resize { width, height },
             Event::FocusGained => Message::Focus(true),
             Event::FocusLost => Message::Focus(false),
-            Event::Mouse(_) => return Ok(After::GoOn),
+            Event::Mouse(event) => match event.kind {
+                MouseEventKind::Down(_) | MouseEventKind::ScrollUp | MouseEventKind::ScrollDown => {
+                    Message::Mouse(event)
+                }
+                _ => return Ok(After::GoOn),
+            },
         };
         self.take(message).await
     }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use loquat_client::ConnectionState;
 use loquat_client::view::ViewChange;
-use loquat_proto::ConversationId;
+use loquat_proto::{AccountEventKind, ConversationId};
 
 use super::effects::After;
 use super::{Runtime, now};
@@ -17,16 +17,17 @@ pub(super) struct Stale {
     pub(super) timeline: bool,
     pub(super) connection: bool,
     pub(super) profiles: bool,
+    pub(super) profile: bool,
 }
 
 impl Stale {
     /// Everything: something was missed, or nothing was read yet.
     pub(super) const fn all() -> Self {
-        Self { conversations: true, timeline: true, connection: true, profiles: true }
+        Self { conversations: true, timeline: true, connection: true, profiles: true, profile: true }
     }
 
     pub(super) const fn any(self) -> bool {
-        self.conversations || self.timeline || self.connection || self.profiles
+        self.conversations || self.timeline || self.connection || self.profiles || self.profile
     }
 
     /// Notes a change; one that carries its own news is passed on as a message.
@@ -48,8 +49,16 @@ impl Stale {
                 return Some(Message::Left(id));
             }
             ViewChange::Refused { error, nonce, .. } => return Some(Message::Refused { nonce, error }),
-            ViewChange::Account(_)
-            | ViewChange::LogAdvanced { .. }
+            ViewChange::Account(event) => {
+                if event.kind == AccountEventKind::Profile
+                    && let Ok(own) = serde_json::from_value(event.body.clone())
+                {
+                    return Some(Message::OwnProfile(Box::new(own)));
+                }
+                self.profile |= event.kind == AccountEventKind::Settings;
+                return Some(Message::Account(event.kind));
+            }
+            ViewChange::LogAdvanced { .. }
             | ViewChange::MessageArrived(_)
             | ViewChange::Acknowledged { .. }
             | ViewChange::Unauthorized => {}
@@ -69,13 +78,24 @@ impl Runtime {
         if stale.profiles {
             messages.push(Message::ProfilesChanged);
         }
+        if let Some(own) = self.client.me().filter(|_| stale.profile) {
+            messages.push(Message::OwnProfile(Box::new(own)));
+        }
         if stale.conversations {
             match self.client.conversations().await {
                 Ok(rows) => messages.push(Message::Conversations(rows)),
                 Err(error) => tracing::warn!(%error, "the conversation list cannot be read"),
             }
         }
-        if let Some(id) = self.app.open.as_ref().map(|open| open.id).filter(|_| stale.timeline) {
+        let open = self.app.open.as_ref().map(|open| open.id);
+        if let Some(id) = open.filter(|_| stale.timeline || stale.conversations) {
+            match self.client.conversation(id).await {
+                Ok(Some(whole)) => messages.push(Message::Whole(Box::new(whole))),
+                Ok(None) => {}
+                Err(error) => tracing::warn!(%error, "the conversation cannot be read"),
+            }
+        }
+        if let Some(id) = open.filter(|_| stale.timeline) {
             match self.client.timeline(id).await {
                 Ok(Some(timeline)) => messages.push(Message::Timeline(timeline)),
                 Ok(None) => {}

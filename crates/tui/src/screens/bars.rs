@@ -84,8 +84,9 @@ fn keys(app: &App) -> &'static [(&'static str, &'static str)] {
                 ("Esc", "chats"),
                 ("Tab", "messages"),
                 ("↑", "edit last"),
-                ("PgUp", "scroll"),
-                ("Ctrl+N", "new chat"),
+                ("Ctrl+P", "go to"),
+                ("F2", "commands"),
+                ("F3", "about"),
                 ("F1", "help"),
             ],
             Purpose::New => &[("Enter", "send"), ("Alt+Enter", "new line"), ("Esc", "chats"), ("F1", "help")],
@@ -101,23 +102,31 @@ fn keys(app: &App) -> &'static [(&'static str, &'static str)] {
                 ("e", "edit"),
                 ("d", "delete"),
                 ("c", "copy"),
+                ("p", "pin"),
+                ("o", "open link"),
                 ("i", "info"),
                 ("Esc", "back"),
                 ("?", "help"),
             ]
         }
         _ if app.chats.filter.is_some() => &[("Enter", "open"), ("↑↓", "choose"), ("Esc", "all chats")],
-        _ if app.chats.all().is_empty() => {
-            &[("n", "new chat"), ("g", "new group"), ("?", "help"), ("q", "leave")]
-        }
+        _ if app.chats.all().is_empty() => &[
+            ("n", "new chat"),
+            ("g", "new group"),
+            ("i", "join"),
+            ("F2", "commands"),
+            ("q", "leave"),
+            ("?", "help"),
+        ],
         _ => &[
             ("Enter", "open"),
             ("↑↓", "choose"),
             ("n", "new chat"),
             ("g", "new group"),
             ("/", "find"),
-            ("?", "help"),
+            ("F2", "commands"),
             ("q", "leave"),
+            ("?", "help"),
         ],
     }
 }

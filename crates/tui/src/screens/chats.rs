@@ -9,6 +9,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::conversation::items::tick;
+use crate::app::layout::header_rows;
 use crate::app::people::People;
 use crate::editor::Editor;
 use crate::keys::{edit_field, is_plain};
@@ -158,7 +159,8 @@ impl Chats {
         true
     }
 
-    fn step(&mut self, step: isize) {
+    /// Moves the cursor by entries, down where positive.
+    pub fn step(&mut self, step: isize) {
         let shown = self.shown();
         let Some(last) = shown.len().checked_sub(1) else { return };
         let index = self.cursor_index().map_or(0, |index| index.saturating_add_signed(step)).min(last);
@@ -216,15 +218,50 @@ pub fn view(view: ChatsView<'_>, area: Rect, frame: &mut Frame<'_>) {
         return;
     }
     let fitting = (usize::from(area.height) / ENTRY_ROWS).max(1);
-    let cursor = shown.iter().position(|row| Some(row.id) == view.chats.cursor.or(view.open)).unwrap_or(0);
-    let first = (cursor + 1)
-        .saturating_sub(fitting)
-        .max(cursor.saturating_sub(fitting / 2).min(shown.len().saturating_sub(fitting)));
+    let first = first_drawn(view.chats, view.open, fitting);
     for (row, summary) in shown.into_iter().skip(first).take(fitting).enumerate() {
         let y = area.y + u16::try_from(row * ENTRY_ROWS).unwrap_or(u16::MAX);
         let entry = Rect { y, height: 2, ..area }.intersection(area);
         draw_entry(view, summary, entry, frame);
     }
+}
+
+/// The first entry that is drawn where this many fit: the one under the cursor is in sight.
+fn first_drawn(chats: &Chats, open: Option<ConversationId>, fitting: usize) -> usize {
+    let shown = chats.shown();
+    let cursor = shown.iter().position(|row| Some(row.id) == chats.cursor.or(open)).unwrap_or(0);
+    (cursor + 1)
+        .saturating_sub(fitting)
+        .max(cursor.saturating_sub(fitting / 2).min(shown.len().saturating_sub(fitting)))
+}
+
+/// The place of the list under its heading.
+#[must_use]
+pub fn list_area(area: Rect) -> Rect {
+    let top = header_rows(area.height).min(area.height);
+    Rect { y: area.y + top, height: area.height - top, ..area }
+}
+
+/// The entry that is drawn at this position.
+#[must_use]
+pub fn entry_at(
+    chats: &Chats,
+    (mut area, open): (Rect, Option<ConversationId>),
+    at: Position,
+) -> Option<ConversationId> {
+    if chats.filter.is_some() {
+        area.y += 1;
+        area.height = area.height.saturating_sub(1);
+    }
+    if !area.contains(at) {
+        return None;
+    }
+    let fitting = (usize::from(area.height) / ENTRY_ROWS).max(1);
+    let row = usize::from(at.y - area.y) / ENTRY_ROWS;
+    if row >= fitting {
+        return None;
+    }
+    chats.shown().get(first_drawn(chats, open, fitting) + row).map(|row| row.id)
 }
 
 fn draw_filter(view: ChatsView<'_>, filter: &Editor, area: Rect, frame: &mut Frame<'_>) {
@@ -254,6 +291,16 @@ fn draw_empty(view: ChatsView<'_>, area: Rect, frame: &mut Frame<'_>) {
             Line::default(),
             Line::from(vec![Span::raw("  "), Span::styled("n", key), Span::styled("  find somebody", quiet)]),
             Line::from(vec![Span::raw("  "), Span::styled("g", key), Span::styled("  make a group", quiet)]),
+            Line::from(vec![
+                Span::raw("  "),
+                Span::styled("c", key),
+                Span::styled("  make a channel", quiet),
+            ]),
+            Line::from(vec![
+                Span::raw("  "),
+                Span::styled("i", key),
+                Span::styled("  join by invitation", quiet),
+            ]),
         ]
     };
     for (row, line) in lines.into_iter().enumerate() {
@@ -307,7 +354,8 @@ fn presence_mark(view: ChatsView<'_>, row: &ConversationSummary) -> Span<'static
             presence_dot(known.map_or(PresenceState::Offline, |presence| presence.state), theme)
         }
         (ConversationKind::Direct, None) => Span::raw(" "),
-        (ConversationKind::Group | ConversationKind::Channel, _) => Span::styled("#", theme.quiet()),
+        (ConversationKind::Group, _) => Span::styled("#", theme.quiet()),
+        (ConversationKind::Channel, _) => Span::styled("»", theme.quiet()),
     }
 }
 
@@ -370,12 +418,12 @@ fn preview(view: ChatsView<'_>, row: &ConversationSummary, room: usize) -> Vec<S
     let Some(last) = &row.last else {
         return vec![Span::styled(truncate("no messages yet", room), theme.quiet())];
     };
-    last_message(row, last, theme, room)
+    last_message((row, last), view.people, theme, room)
 }
 
 fn last_message(
-    row: &ConversationSummary,
-    last: &LastMessage,
+    (row, last): (&ConversationSummary, &LastMessage),
+    people: &People,
     theme: Theme,
     room: usize,
 ) -> Vec<Span<'static>> {
@@ -387,7 +435,12 @@ fn last_message(
         spans.push(tick);
         spans.push(Span::raw(" "));
     }
-    let text = last.text.as_deref().unwrap_or("message deleted");
+    let hidden = people.blocked().contains(&last.sender);
+    let text = if hidden {
+        "message of somebody you block"
+    } else {
+        last.text.as_deref().unwrap_or("message deleted")
+    };
     let text = match (&last.status, &last.sender_name) {
         (None, Some(name)) if row.kind != ConversationKind::Direct => format!("{name}: {text}"),
         _ => text.to_owned(),

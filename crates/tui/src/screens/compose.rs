@@ -1,11 +1,13 @@
 //! The compose box: what is being written, for what, and its draft.
 
-use loquat_proto::{MessageBody, Seq, Timestamp};
+use loquat_proto::{MessageBody, Profile, Seq, Timestamp};
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Clear, Paragraph};
 
+use super::list::List;
+use super::picker::person_line;
 use crate::editor::Editor;
 use crate::text::width;
 use crate::theme::Theme;
@@ -55,10 +57,23 @@ pub struct Compose {
     pub editor: Editor,
     /// What it is for.
     pub purpose: Purpose,
+    /// The names that fit the `@` that is being written.
+    pub completion: Option<Completion>,
     /// When the draft is to be kept; `None` while it is.
     draft_due: Option<Timestamp>,
     /// When the others were last told that the user writes; `None` if they were told to stop, or nothing.
     typing_told: Option<Timestamp>,
+}
+
+/// Names that fit what was written behind an `@`.
+#[derive(Debug, Clone)]
+pub struct Completion {
+    /// Bytes written of the name so far, the `@` not counted.
+    pub written: usize,
+    /// Those who fit, at least one.
+    pub people: Vec<Profile>,
+    /// The one under the cursor.
+    pub list: List,
 }
 
 /// What became of a change of the text.
@@ -78,7 +93,7 @@ impl Compose {
     pub fn new(draft: Option<&str>) -> Self {
         let mut editor = Editor::multi_line(TEXT_BYTES);
         editor.set(draft.unwrap_or_default());
-        Self { editor, purpose: Purpose::New, draft_due: None, typing_told: None }
+        Self { editor, purpose: Purpose::New, completion: None, draft_due: None, typing_told: None }
     }
 
     /// Starts an answer to a message.
@@ -195,11 +210,35 @@ pub struct ComposeView<'a> {
     pub theme: Theme,
     /// Whether keys go here: the cursor is shown.
     pub focused: bool,
+    /// Why nothing can be written, if that is so.
+    pub silent: Option<&'static str>,
+}
+
+/// Names that are offered at once.
+const MOST_OFFERED: u16 = 6;
+
+/// Draws the names that fit, above the box.
+pub fn completion(compose: &Compose, theme: Theme, area: Rect, frame: &mut Frame<'_>) {
+    let Some(completion) = &compose.completion else { return };
+    let count = u16::try_from(completion.people.len()).unwrap_or(MOST_OFFERED).min(MOST_OFFERED);
+    let rows = count.min(area.y);
+    let wide = area.width.saturating_sub(4).min(44);
+    let place = Rect { x: area.x + 2, y: area.y - rows, width: wide, height: rows };
+    frame.render_widget(Clear, place);
+    completion.list.draw(completion.people.len(), theme, (place, frame), |index, room| {
+        person_line(&completion.people[index], theme, room)
+    });
+    let rule = Rect { height: 1, ..area };
+    let keys = [("Tab", "take"), ("↑↓", "choose"), ("Esc", "no")];
+    let line = super::popup::key_line(&keys, theme, usize::from(wide));
+    let line_wide = u16::try_from(line.width()).unwrap_or(wide).min(wide);
+    frame.render_widget(line, Rect { x: area.x + 2, width: line_wide, ..rule });
 }
 
 /// Draws the box.
 pub fn view(view: ComposeView<'_>, area: Rect, frame: &mut Frame<'_>) {
-    let ComposeView { compose, theme, focused } = view;
+    let ComposeView { compose, theme, focused, silent } = view;
+    let focused = focused && silent.is_none();
     let rule = Rect { height: 1, ..area };
     frame.render_widget(Line::styled("─".repeat(usize::from(area.width)), theme.quiet()), rule);
     let mut text_area = Rect { y: area.y + 1, height: area.height.saturating_sub(1), ..area };
@@ -225,7 +264,9 @@ pub fn view(view: ComposeView<'_>, area: Rect, frame: &mut Frame<'_>) {
         .map(|(row, range)| {
             let prompt = if row == 0 { PROMPT } else { "  " };
             let text = &compose.editor.text()[range.clone()];
-            let text = if compose.editor.is_empty() {
+            let text = if let Some(reason) = silent {
+                Span::styled(reason, theme.quiet())
+            } else if compose.editor.is_empty() {
                 Span::styled("Write a message", theme.quiet())
             } else {
                 Span::raw(text)

@@ -2,12 +2,15 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 use loquat_proto::conversation::Member;
-use loquat_proto::{ConversationId, PresenceState, Role, Timestamp, UserId};
+use loquat_proto::{ConversationId, Page, PresenceState, Role, Timestamp, UserId};
 use ratatui::Frame;
-use ratatui::layout::Rect;
+use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::chats::presence_dot;
+use super::info::role_menu;
+use super::list::{Click, List as Cursor};
+use super::menu::Menu;
 use super::picker::{Picked, Picker};
 use super::popup::{Field, Popup, draw_field};
 use crate::app::effect::GroupAction;
@@ -27,8 +30,13 @@ pub struct Members {
     pub conversation: ConversationId,
     title: String,
     me: UserId,
+    role: Role,
     list: List,
-    cursor: usize,
+    /// Where the next page begins, if there is more.
+    more: Option<String>,
+    /// Whether the next page was asked for.
+    asked: bool,
+    cursor: Cursor,
     mode: Mode,
     problem: Option<String>,
 }
@@ -49,51 +57,76 @@ enum Mode {
 }
 
 /// What a key asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Wish {
     /// Change the group.
     Manage(GroupAction),
     /// Open the conversation with this member.
     Chat(UserId),
+    /// Get the page that begins here.
+    More(String),
+    /// Let the user choose a role for the member under the cursor.
+    Roles(Box<Menu>),
     /// Close the popup.
     Close,
 }
 
 impl Members {
-    /// The members of this group, which are to be loaded.
+    /// The members of this group, which are to be loaded; the own user has this role.
     #[must_use]
-    pub fn new(conversation: ConversationId, title: &str, me: UserId) -> Self {
+    pub fn new(conversation: ConversationId, title: &str, (me, role): (UserId, Role)) -> Self {
         Self {
             conversation,
             title: title.to_owned(),
             me,
+            role,
             list: List::Loading,
-            cursor: 0,
+            more: None,
+            asked: false,
+            cursor: Cursor::default(),
             mode: Mode::Browse,
             problem: None,
         }
     }
 
-    /// The answer to loading.
-    pub fn set(&mut self, members: Result<Vec<Member>, String>) {
-        self.list = match members {
-            Ok(mut members) => {
-                members.sort_by(|one, other| {
-                    other
-                        .role
-                        .cmp(&one.role)
-                        .then_with(|| one.profile.display_name.cmp(&other.profile.display_name))
-                });
-                self.cursor = self.cursor.min(members.len().saturating_sub(1));
-                List::Loaded(members)
+    /// The answer to loading a page: the first one, or one that begins where the last one ended.
+    pub fn set(&mut self, from: Option<&str>, page: Result<Page<Member>, String>) {
+        self.asked = false;
+        let page = match page {
+            Ok(page) => page,
+            Err(reason) if from.is_none() => {
+                self.list = List::Failed(reason);
+                return;
             }
-            Err(reason) => List::Failed(reason),
+            Err(reason) => {
+                self.problem = Some(reason);
+                return;
+            }
         };
+        let mut members = match (&mut self.list, from) {
+            (List::Loaded(members), Some(from)) if self.more.as_deref() == Some(from) => {
+                std::mem::take(members)
+            }
+            (_, None) => Vec::new(),
+            // A page of a list that was loaded anew meanwhile.
+            _ => return,
+        };
+        members.extend(page.items);
+        // Pages come in the server's order; what fits into one is shown by role.
+        if from.is_none() && page.next_cursor.is_none() {
+            members.sort_by(|one, other| {
+                let by_name = || one.profile.display_name.cmp(&other.profile.display_name);
+                other.role.cmp(&one.role).then_with(by_name)
+            });
+        }
+        self.more = page.next_cursor;
+        self.list = List::Loaded(members);
     }
 
-    /// The group has another title now.
-    pub fn set_title(&mut self, title: &str) {
+    /// The group has another title, or the own user another role.
+    pub fn update(&mut self, title: &str, role: Role) {
         title.clone_into(&mut self.title);
+        self.role = role;
     }
 
     /// What became of the last change.
@@ -170,19 +203,12 @@ impl Members {
 
     fn browse(&mut self, key: KeyEvent) -> Option<Wish> {
         self.problem = None;
-        let last = self.members().len().saturating_sub(1);
+        let length = self.members().len();
         match key.code {
-            KeyCode::Up => self.cursor = self.cursor.saturating_sub(1),
-            KeyCode::Down => self.cursor = (self.cursor + 1).min(last),
             KeyCode::Enter => {
-                return self
-                    .under_cursor()
-                    .map(|member| member.user)
-                    .filter(|user| *user != self.me)
-                    .map(Wish::Chat);
+                let user = self.under_cursor().map(|member| member.user);
+                return user.filter(|user| *user != self.me).map(Wish::Chat);
             }
-            KeyCode::Char('k') if is_plain(key) => self.cursor = self.cursor.saturating_sub(1),
-            KeyCode::Char('j') if is_plain(key) => self.cursor = (self.cursor + 1).min(last),
             KeyCode::Char('a') if is_plain(key) => {
                 let present: Vec<UserId> = self.members().iter().map(|member| member.user).collect();
                 self.mode = Mode::Add(Picker::new(true, present));
@@ -198,25 +224,45 @@ impl Members {
                     self.mode = Mode::Confirm(action);
                 }
             }
-            KeyCode::Char('o') if is_plain(key) => {
-                if let Some((user, role)) = self.other_role() {
-                    self.mode = Mode::Confirm(GroupAction::ChangeRole(user, role));
-                }
-            }
+            KeyCode::Char('o') if is_plain(key) => return self.roles(),
             KeyCode::Char('l') if is_plain(key) => self.mode = Mode::Confirm(GroupAction::Leave),
-            _ => {}
+            _ => {
+                self.cursor.key(key, length);
+            }
         }
-        None
+        self.next_page()
     }
 
-    /// Member and admin change places.
-    fn other_role(&self) -> Option<(UserId, Role)> {
-        let member = self.under_cursor()?;
-        match member.role {
-            Role::Guest | Role::Member => Some((member.user, Role::Admin)),
-            Role::Admin => Some((member.user, Role::Member)),
-            Role::Owner => None,
+    /// The next page, once the cursor comes near the end of what is loaded.
+    fn next_page(&mut self) -> Option<Wish> {
+        let length = self.members().len();
+        let is_near = self.cursor.at(length).is_none_or(|cursor| cursor + 20 >= length);
+        let more = self.more.clone().filter(|_| is_near && !self.asked)?;
+        self.asked = true;
+        Some(Wish::More(more))
+    }
+
+    fn roles(&mut self) -> Option<Wish> {
+        let member = self.under_cursor()?.clone();
+        if member.user == self.me || member.role == Role::Owner || self.role < Role::Admin {
+            self.problem = Some("Admins change the roles of others, but not the owner's".to_owned());
+            return None;
         }
+        let who = (member.user, member.profile.display_name.as_str(), member.role);
+        Some(Wish::Roles(Box::new(role_menu(self.conversation, who, self.role))))
+    }
+
+    /// A click.
+    pub fn click(&mut self, at: Position, screen: Rect) -> Click {
+        if !matches!(self.mode, Mode::Browse) {
+            return Click::Beside;
+        }
+        let length = self.members().len();
+        self.cursor.click(at, self.popup().inner(screen), (length, 1))
+    }
+
+    fn popup(&self) -> Popup<'_> {
+        Popup { title: &self.title, keys: self.keys(), width: 58, height: 18 }
     }
 
     fn members(&self) -> &[Member] {
@@ -227,7 +273,7 @@ impl Members {
     }
 
     fn under_cursor(&self) -> Option<&Member> {
-        self.members().get(self.cursor)
+        self.cursor.at(self.members().len()).map(|index| &self.members()[index])
     }
 
     fn name_of(&self, user: UserId) -> &str {
@@ -242,7 +288,7 @@ impl Members {
             Mode::Browse => &[
                 ("a", "add"),
                 ("x", "remove"),
-                ("o", "admin"),
+                ("o", "role"),
                 ("t", "title"),
                 ("l", "leave"),
                 ("Esc", "close"),
@@ -255,8 +301,7 @@ impl Members {
 
     /// Draws the popup.
     pub fn draw(&self, people: &People, theme: Theme, screen: Rect, frame: &mut Frame<'_>) {
-        let popup = Popup { title: &self.title, keys: self.keys(), width: 58, height: 18 };
-        let inner = popup.draw(theme, screen, frame);
+        let inner = self.popup().draw(theme, screen, frame);
         match &self.mode {
             Mode::Add(picker) => return picker.draw(theme, inner, frame),
             Mode::Rename(title) => {
@@ -282,11 +327,13 @@ impl Members {
 
     fn question(&self, action: &GroupAction) -> String {
         match action {
-            GroupAction::Remove(user) => format!("Remove {} from the group?", self.name_of(*user)),
-            GroupAction::ChangeRole(user, Role::Admin) => format!("Make {} an admin?", self.name_of(*user)),
-            GroupAction::ChangeRole(user, _) => format!("Make {} an ordinary member?", self.name_of(*user)),
-            GroupAction::Leave => "Leave the group? You will no longer see it.".to_owned(),
-            GroupAction::Add(_) | GroupAction::SetTitle(_) => "Go on?".to_owned(),
+            GroupAction::Remove(user) => format!("Remove {}?", self.name_of(*user)),
+            GroupAction::Leave => "Leave? You will no longer see it.".to_owned(),
+            GroupAction::ChangeRole(..)
+            | GroupAction::Add(_)
+            | GroupAction::SetTitle(_)
+            | GroupAction::Update(_)
+            | GroupAction::Delete => "Go on?".to_owned(),
         }
     }
 
@@ -298,16 +345,9 @@ impl Members {
             }
             List::Loaded(members) => members,
         };
-        let fitting = usize::from(area.height).max(1);
-        let first = (self.cursor + 1).saturating_sub(fitting);
-        for (index, member) in members.iter().enumerate().skip(first).take(fitting) {
-            let y = area.y + u16::try_from(index - first).unwrap_or(u16::MAX);
-            let place = Rect { y, height: 1, ..area }.intersection(area);
-            frame.render_widget(self.member_line(member, people, theme, usize::from(area.width)), place);
-            if index == self.cursor {
-                frame.buffer_mut().set_style(place, theme.cursor_row());
-            }
-        }
+        self.cursor.draw(members.len(), theme, (area, frame), |index, room| {
+            self.member_line(&members[index], people, theme, room)
+        });
     }
 
     fn member_line(&self, member: &Member, people: &People, theme: Theme, room: usize) -> Line<'static> {

@@ -1,22 +1,35 @@
 //! The screens: each file holds one screen's state, what keys do to it, and how it is drawn.
 //!
 //! [`view`] is pure: the same state draws the same frame. To add a popup: a file here, a variant of
-//! [`Overlay`], its keys in `app::overlays`, its drawing in [`view`].
+//! [`Overlay`], its keys in `app::overlay_keys`, its drawing in [`view`], and a command in `app::command`.
 
+pub mod account;
 pub mod bars;
 pub mod chats;
 pub mod compose;
 pub mod confirm;
+pub mod contacts;
 pub mod conversation;
 pub mod details;
+pub mod devices;
 pub mod emoji;
 pub mod find_people;
 pub mod help;
+pub mod info;
+pub mod invites;
+pub mod join;
+pub mod links;
+pub mod list;
 pub mod login;
 pub mod members;
+pub mod menu;
+pub mod messages;
 pub mod new_group;
+pub mod password;
 pub mod picker;
 pub mod popup;
+pub mod sheet;
+pub mod switcher;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -25,6 +38,7 @@ use ratatui::widgets::Paragraph;
 
 use self::conversation::view::HeaderView;
 use crate::app::layout::{Layout, header_rows};
+use crate::app::social::ContactBook;
 use crate::app::{App, Focus};
 use crate::text::width;
 
@@ -35,7 +49,7 @@ pub enum Overlay {
     Help(help::Help),
     /// Find somebody to write to.
     NewChat(find_people::FindPeople),
-    /// Make a group.
+    /// Make a group or a channel.
     NewGroup(new_group::NewGroup),
     /// The members of the open group.
     Members(members::Members),
@@ -45,6 +59,30 @@ pub enum Overlay {
     Details(details::Details),
     /// A question.
     Confirm(confirm::Confirm),
+    /// A choice of one among a few.
+    Menu(menu::Menu),
+    /// Going to a conversation or a command.
+    Switcher(switcher::Switcher),
+    /// What a conversation is, and its settings.
+    Info(info::Info),
+    /// The own profile, privacy and settings.
+    Account(account::Account),
+    /// A new password, or the password once more.
+    Password(password::Password),
+    /// Contacts, requests and blocks.
+    Contacts(contacts::Contacts),
+    /// Where the user is signed in.
+    Devices(devices::Devices),
+    /// Invitations to a conversation.
+    Invites(invites::Invites),
+    /// Using an invitation.
+    Join(join::Join),
+    /// Finding messages.
+    Search(messages::Search),
+    /// Pinned messages.
+    Pins(messages::Pins),
+    /// Opening a web address.
+    Links(links::Links),
 }
 
 /// Draws everything.
@@ -72,7 +110,16 @@ fn draw_chats(app: &App, layout: &Layout, frame: &mut Frame<'_>) {
     let theme = app.theme;
     let row = |offset: u16| Rect { y: area.y + offset, height: 1, ..area }.intersection(area);
     let place = if app.chats.archive { "  archive" } else { "" };
-    let title = vec![Span::styled(" Loquat", theme.accent()), Span::styled(place, theme.waiting())];
+    let asking = match app.book.as_ref().map_or(0, ContactBook::incoming) {
+        0 => String::new(),
+        1 => "  1 asks: Ctrl+O".to_owned(),
+        count => format!("  {count} ask: Ctrl+O"),
+    };
+    let title = vec![
+        Span::styled(" Loquat", theme.accent()),
+        Span::styled(place, theme.waiting()),
+        Span::styled(asking, theme.waiting()),
+    ];
     frame.render_widget(Line::from(title), row(0));
     let top = header_rows(area.height).min(area.height);
     if top > 1
@@ -83,7 +130,7 @@ fn draw_chats(app: &App, layout: &Layout, frame: &mut Frame<'_>) {
         frame.render_widget(Line::styled(who, theme.quiet()), row(1));
         frame.render_widget(Line::styled("─".repeat(usize::from(area.width)), theme.quiet()), row(2));
     }
-    let list = Rect { y: area.y + top, height: area.height - top, ..area };
+    let list = chats::list_area(area);
     let view = chats::ChatsView {
         chats: &app.chats,
         people: &app.people,
@@ -127,14 +174,22 @@ fn draw_conversation(app: &App, layout: &Layout, frame: &mut Frame<'_>) {
     conversation::view::header(header, panes.header, frame);
     conversation::view::messages(open, &size, panes.messages, frame);
     let focused = app.focus == Focus::Compose && app.overlay.is_none();
-    compose::view(compose::ComposeView { compose: &open.compose, theme, focused }, panes.compose, frame);
+    let silent = app.why_silent();
+    compose::view(
+        compose::ComposeView { compose: &open.compose, theme, focused, silent },
+        panes.compose,
+        frame,
+    );
+    if focused {
+        compose::completion(&open.compose, theme, panes.compose, frame);
+    }
     let rule = Rect { height: panes.compose.height.min(1), ..panes.compose };
     conversation::view::jump(open, &size, rule, frame);
 }
 
 fn draw_nothing_open(app: &App, area: Rect, frame: &mut Frame<'_>) {
     let text = if app.chats.loaded && app.chats.all().is_empty() {
-        "Nobody here yet.\n\nPress n to find somebody by name,\nor g to make a group."
+        "Nobody here yet.\n\nPress n to find somebody by name,\ng to make a group, c to make a channel,\nor i if somebody gave you an invitation."
     } else {
         "Choose a chat with ↑ ↓\nand open it with Enter."
     };
@@ -154,6 +209,34 @@ fn draw_overlay(app: &App, screen: Rect, frame: &mut Frame<'_>) {
         Some(Overlay::Members(popup)) => popup.draw(&app.people, theme, screen, frame),
         Some(Overlay::Emoji(popup)) => popup.draw(theme, screen, frame),
         Some(Overlay::Confirm(popup)) => popup.draw(theme, screen, frame),
+        Some(Overlay::Menu(popup)) => popup.draw(theme, screen, frame),
+        Some(Overlay::Switcher(popup)) => popup.draw(app.choices(), theme, screen, frame),
+        Some(Overlay::Password(popup)) => popup.draw(theme, screen, frame),
+        Some(Overlay::Join(popup)) => popup.draw(theme, screen, frame),
+        Some(Overlay::Links(popup)) => popup.draw(theme, screen, frame),
+        Some(Overlay::Contacts(popup)) => popup.draw(app.contacts_view(), theme, screen, frame),
+        Some(Overlay::Devices(popup)) => popup.draw(&app.clock, theme, screen, frame),
+        Some(Overlay::Invites(popup)) => popup.draw(&app.clock, theme, screen, frame),
+        Some(Overlay::Info(popup)) => {
+            if let Some(view) = app.info_view(popup.conversation) {
+                popup.draw(view, theme, screen, frame);
+            }
+        }
+        Some(Overlay::Account(popup)) => {
+            if let Some(view) = app.account_view() {
+                popup.draw(view, theme, screen, frame);
+            }
+        }
+        Some(Overlay::Search(popup)) => {
+            if let Some(view) = app.messages_view() {
+                popup.draw(view, theme, screen, frame);
+            }
+        }
+        Some(Overlay::Pins(popup)) => {
+            if let Some(view) = app.messages_view() {
+                popup.draw(view, theme, screen, frame);
+            }
+        }
         Some(Overlay::Details(popup)) => {
             let timeline = app.open.as_ref().and_then(|open| open.timeline.as_ref());
             if let (Some(timeline), Some(me)) = (timeline, &app.me) {

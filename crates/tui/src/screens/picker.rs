@@ -87,6 +87,12 @@ impl Picker {
         }
     }
 
+    /// Whether nothing was typed and nobody chosen.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.query.is_empty() && self.chosen.is_empty()
+    }
+
     /// Those who were chosen so far.
     #[must_use]
     pub fn chosen(&self) -> &[Profile] {

@@ -23,16 +23,29 @@ pub struct Popup<'a> {
 }
 
 impl Popup<'_> {
-    /// Clears the place and draws the frame; what is left inside is for the content.
-    pub fn draw(self, theme: Theme, screen: Rect, frame: &mut Frame<'_>) -> Rect {
+    /// The place of the popup, its frame included.
+    #[must_use]
+    pub fn area(&self, screen: Rect) -> Rect {
         let wide = self.width.saturating_add(4).min(screen.width);
         let high = self.height.saturating_add(2).min(screen.height);
-        let area = Rect {
+        Rect {
             x: screen.x + (screen.width - wide) / 2,
             y: screen.y + (screen.height - high) / 3,
             width: wide,
             height: high,
-        };
+        }
+    }
+
+    /// The place of the content.
+    #[must_use]
+    pub fn inner(&self, screen: Rect) -> Rect {
+        Block::bordered().padding(Padding::horizontal(1)).inner(self.area(screen))
+    }
+
+    /// Clears the place and draws the frame; what is left inside is for the content.
+    pub fn draw(self, theme: Theme, screen: Rect, frame: &mut Frame<'_>) -> Rect {
+        let area = self.area(screen);
+        let wide = area.width;
         free_left_edge(area, frame.buffer_mut());
         frame.render_widget(Clear, area);
         let title = width::truncate(self.title, usize::from(wide.saturating_sub(6)));

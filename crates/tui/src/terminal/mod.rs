@@ -24,26 +24,32 @@ use self::careful::CarefulBackend;
 const PUSH_TITLE: &str = "\x1b[22;2t";
 const POP_TITLE: &str = "\x1b[23;2t";
 
+/// Presses and the wheel, in the form that knows wide terminals (xterm modes 1000 and 1006). Movements are not asked for:
+/// over a slow line they would be the most of what is sent.
+const MOUSE_ON: &str = "\x1b[?1000h\x1b[?1006h";
+const MOUSE_OFF: &str = "\x1b[?1006l\x1b[?1000l";
+
 /// The terminal, taken over; giving it back when dropped.
 #[derive(Debug)]
 pub struct Terminal {
     inner: ratatui::Terminal<CarefulBackend<Stdout>>,
+    mouse: bool,
 }
 
 impl Terminal {
-    /// Takes the terminal over. A panic gives it back before it is reported.
+    /// Takes the terminal over, and its mouse where that is wanted. A panic gives it back before it is reported.
     ///
     /// # Errors
     /// Standard output is no terminal, or does not obey.
-    pub fn enter() -> io::Result<Self> {
+    pub fn enter(mouse: bool) -> io::Result<Self> {
         let hook = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
             restore();
             hook(info);
         }));
-        take_over()?;
+        take_over(mouse)?;
         let inner = ratatui::Terminal::new(CarefulBackend::new(io::stdout()))?;
-        Ok(Self { inner })
+        Ok(Self { inner, mouse })
     }
 
     /// Draws one frame: only what differs from the last one is written.
@@ -83,6 +89,15 @@ impl Terminal {
         execute!(io::stdout(), Print(format!("\x1b]52;c;{}\x07", STANDARD.encode(text))))
     }
 
+    /// Takes the mouse, or leaves it to the terminal.
+    ///
+    /// # Errors
+    /// The terminal is gone.
+    pub fn set_mouse(&mut self, mouse: bool) -> io::Result<()> {
+        self.mouse = mouse;
+        execute!(io::stdout(), Print(if mouse { MOUSE_ON } else { MOUSE_OFF }))
+    }
+
     /// Gives the terminal back, stops the process until it is continued, and takes it over again.
     ///
     /// # Errors
@@ -90,7 +105,7 @@ impl Terminal {
     pub fn suspend(&mut self) -> io::Result<()> {
         restore();
         signal_hook::low_level::emulate_default_handler(signal_hook::consts::SIGTSTP)?;
-        take_over()?;
+        take_over(self.mouse)?;
         self.inner.clear()
     }
 }
@@ -101,8 +116,11 @@ impl Drop for Terminal {
     }
 }
 
-fn take_over() -> io::Result<()> {
+fn take_over(mouse: bool) -> io::Result<()> {
     enable_raw_mode()?;
+    if mouse {
+        execute!(io::stdout(), Print(MOUSE_ON))?;
+    }
     execute!(
         io::stdout(),
         Print(PUSH_TITLE),
@@ -120,6 +138,7 @@ fn restore() {
     let _ = execute!(
         out,
         PopKeyboardEnhancementFlags,
+        Print(MOUSE_OFF),
         DisableFocusChange,
         DisableBracketedPaste,
         LeaveAlternateScreen,

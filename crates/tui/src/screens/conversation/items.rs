@@ -11,7 +11,7 @@ use ratatui::text::{Line, Span};
 
 use crate::app::Me;
 use crate::text::time::Clock;
-use crate::text::{width, wrap};
+use crate::text::{links, width, wrap};
 use crate::theme::Theme;
 
 /// Messages of one sender follow each other without a new name when they are closer than this, in milliseconds.
@@ -67,6 +67,8 @@ pub struct Context<'a> {
     pub divider: Option<Seq>,
     /// The entry under the cursor.
     pub selected: Option<&'a Key>,
+    /// Whose messages are hidden.
+    pub blocked: &'a std::collections::HashSet<UserId>,
 }
 
 impl Context<'_> {
@@ -183,7 +185,8 @@ fn push_message(view: &MessageView, context: &Context<'_>, lines: &mut Vec<Line<
     let mark = mark(&key, context);
     let margin = || vec![mark.clone(), Span::raw(" ")];
 
-    if let Some(reply) = &view.reply {
+    let is_hidden = context.blocked.contains(&view.message.sender);
+    if let Some(reply) = view.reply.as_ref().filter(|_| !is_hidden) {
         let mut quote = margin();
         quote.extend(quotation(reply, columns, context));
         lines.push(Line::from(quote));
@@ -234,7 +237,11 @@ fn quotation(reply: &ReplyPreview, columns: usize, context: &Context<'_>) -> Vec
         (name, context.theme.name(reply.sender))
     };
     let name = width::truncate(&name, columns / 3);
-    let text = reply.text.as_deref().unwrap_or("deleted message");
+    let text = if context.blocked.contains(&reply.sender) {
+        "message of somebody you block"
+    } else {
+        reply.text.as_deref().unwrap_or("deleted message")
+    };
     let room = columns.saturating_sub(4 + width::columns(&name));
     vec![
         Span::styled(format!("{BAR} "), style.remove_modifier(Modifier::BOLD)),
@@ -245,6 +252,10 @@ fn quotation(reply: &ReplyPreview, columns: usize, context: &Context<'_>) -> Vec
 
 fn body_lines(view: &MessageView, columns: usize, context: &Context<'_>) -> Vec<Vec<Span<'static>>> {
     let theme = context.theme;
+    if context.blocked.contains(&view.message.sender) {
+        let style = theme.quiet().add_modifier(Modifier::ITALIC);
+        return vec![vec![Span::styled("message of somebody you block", style)]];
+    }
     let Some(text) = view.message.text.as_deref() else {
         let style = theme.quiet().add_modifier(Modifier::ITALIC);
         return vec![vec![Span::styled("message deleted", style)]];
@@ -256,30 +267,40 @@ fn body_lines(view: &MessageView, columns: usize, context: &Context<'_>) -> Vec<
         let noun = if attachments == 1 { "file" } else { "files" };
         lines.push(vec![Span::styled(format!("[{attachments} {noun}]"), theme.quiet())]);
     }
-    if view.message.edited_at.is_some() {
-        let label = Span::styled("edited", theme.quiet().add_modifier(Modifier::ITALIC));
+    let labels = [(view.message.edited_at.is_some(), "edited"), (view.message.pinned, "◆ pinned")];
+    for (_, label) in labels.into_iter().filter(|(holds, _)| *holds) {
+        let label = Span::styled(label, theme.quiet().add_modifier(Modifier::ITALIC));
         let used = lines.last().map_or(0, |spans| spans.iter().map(Span::width).sum());
         match lines.last_mut() {
-            Some(last) if used + 8 <= columns => last.extend([Span::raw("  "), label]),
+            Some(last) if used + label.width() + 2 <= columns => last.extend([Span::raw("  "), label]),
             _ => lines.push(vec![label]),
         }
     }
     lines
 }
 
-/// A line of text with the own `@name` marked, where the message mentions the own user.
+/// A line of text with addresses marked, and the own `@name` where the message mentions the own user.
 fn mentioned(line: &str, view: &MessageView, context: &Context<'_>) -> Vec<Span<'static>> {
-    if !view.message.mentions.contains(&context.me.id) {
-        return vec![Span::raw(line.to_owned())];
-    }
-    let name = format!("@{}", context.me.username);
+    let name = view.message.mentions.contains(&context.me.id).then(|| format!("@{}", context.me.username));
     let mut spans = Vec::new();
-    for (position, part) in line.split(name.as_str()).enumerate() {
-        if position > 0 {
-            spans.push(Span::styled(name.clone(), context.theme.accent()));
+    let plain = |part: &str, spans: &mut Vec<Span<'static>>| match &name {
+        None => spans.push(Span::raw(part.to_owned())),
+        Some(name) => {
+            for (position, part) in part.split(name.as_str()).enumerate() {
+                if position > 0 {
+                    spans.push(Span::styled(name.clone(), context.theme.accent()));
+                }
+                spans.push(Span::raw(part.to_owned()));
+            }
         }
-        spans.push(Span::raw(part.to_owned()));
+    };
+    let mut at = 0;
+    for link in links::ranges(line) {
+        plain(&line[at..link.start], &mut spans);
+        spans.push(Span::styled(line[link.clone()].to_owned(), context.theme.link()));
+        at = link.end;
     }
+    plain(&line[at..], &mut spans);
     spans
 }
 
@@ -342,7 +363,7 @@ pub fn notice_text(notice: &Notice, me: &Me) -> String {
     match &notice.what {
         NoticeKind::Member(body, name) => member_text(&actor, body, name.as_deref(), me),
         NoticeKind::Settings(SettingsBody { title: Some(title), .. }) if notice.seq == 1 => {
-            format!("{actor} created the group “{title}”")
+            format!("{actor} created “{title}”")
         }
         NoticeKind::Settings(settings) => settings_text(&actor, settings),
     }

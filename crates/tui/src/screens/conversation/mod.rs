@@ -5,8 +5,10 @@ pub mod scroll;
 pub mod select;
 pub mod view;
 
+use std::collections::HashSet;
+
 use loquat_client::view::{MessageView, Timeline, TimelineItem};
-use loquat_proto::{ConversationId, Seq, UserId};
+use loquat_proto::{Conversation as Whole, ConversationId, Seq, UserId};
 
 use self::items::{Context, Key};
 use self::scroll::{Anchor, Pane};
@@ -15,6 +17,9 @@ use crate::screens::compose::Compose;
 
 /// On opening, the first unread message is looked for among this many entries; further up it begins with the oldest.
 const MOST_SEARCHED: usize = 1_000;
+
+/// A message that is sought is given up after so many entries: the nearest one is shown.
+const MOST_SOUGHT: usize = 10_000;
 
 /// The state of the open conversation.
 #[derive(Debug, Clone)]
@@ -31,6 +36,10 @@ pub struct Conversation {
     pub divider: Option<Seq>,
     /// The compose box.
     pub compose: Compose,
+    /// Settings and permissions, once they are known.
+    pub whole: Option<Box<Whole>>,
+    /// A message that is to be shown: older history is loaded until it is there.
+    goal: Option<Seq>,
     /// How far the server was told that the user has read.
     told_read: Seq,
     /// Whether the pane was placed when the first timeline came.
@@ -50,6 +59,8 @@ impl Conversation {
             selected: None,
             divider: None,
             compose: Compose::new(draft),
+            whole: None,
+            goal: None,
             told_read: 0,
             placed: false,
             asked_above: None,
@@ -74,11 +85,42 @@ impl Conversation {
         } else if !is_looking || !self.is_at_bottom() {
             self.divide_unseen(pane.me.id);
         }
+        self.reach_goal(pane);
         let selected_is_gone =
             self.selected.as_ref().is_some_and(|key| !self.items().iter().any(|item| Key::of(item) == *key));
         if selected_is_gone {
             self.select_newest_message();
         }
+    }
+
+    /// Shows this message, once it is loaded.
+    pub fn show(&mut self, seq: Seq, pane: &PaneSize<'_>) {
+        self.goal = Some(seq);
+        self.asked_above = None;
+        self.reach_goal(pane);
+    }
+
+    /// Whether a message is being looked for.
+    #[must_use]
+    pub const fn is_seeking(&self) -> bool {
+        self.goal.is_some()
+    }
+
+    fn reach_goal(&mut self, pane: &PaneSize<'_>) {
+        let (Some(goal), Some(timeline)) = (self.goal, &self.timeline) else { return };
+        let oldest = timeline.items.iter().find_map(TimelineItem::seq);
+        let loaded = oldest.is_some_and(|oldest| oldest <= goal) || !timeline.has_older;
+        let given_up = timeline.items.len() >= MOST_SOUGHT;
+        if !self.placed || timeline.items.is_empty() || !(loaded || given_up) {
+            return;
+        }
+        self.goal = None;
+        let messages = timeline.items.iter().filter(|item| as_message(item).is_some());
+        let nearest = messages.min_by_key(|item| item.seq().map_or(Seq::MAX, |seq| seq.abs_diff(goal)));
+        let Some(key) = nearest.map(Key::of) else { return };
+        let anchor = self.pane(pane).showing(&self.anchor, &key);
+        self.anchor = anchor;
+        self.selected = Some(key);
     }
 
     /// Whether enough history is loaded to begin with the first unread message.
@@ -125,6 +167,7 @@ impl Conversation {
                 width: usize::from(size.width),
                 divider: self.divider,
                 selected: self.selected.as_ref(),
+                blocked: size.blocked,
             },
             height: usize::from(size.height),
         }
@@ -154,7 +197,7 @@ impl Conversation {
         let wanted = timeline.has_older
             && !timeline.loading
             && self.asked_above != Some(oldest.unwrap_or(0))
-            && (!self.placed || self.pane(size).shows_top(&self.anchor));
+            && (!self.placed || self.goal.is_some() || self.pane(size).shows_top(&self.anchor));
         if wanted {
             self.asked_above = Some(oldest.unwrap_or(0));
         }
@@ -216,6 +259,16 @@ impl Conversation {
             .map_or_else(Vec::new, |timeline| timeline.cursors.iter().map(|cursor| cursor.user).collect())
     }
 
+    /// The members that are known, and who has written in what is loaded: of a channel nobody else is known.
+    #[must_use]
+    pub fn people(&self) -> Vec<UserId> {
+        let mut people = self.members();
+        let mut known: HashSet<UserId> = people.iter().copied().collect();
+        let senders = self.items().iter().rev().filter_map(as_message).map(|view| view.message.sender);
+        people.extend(senders.filter(|sender| known.insert(*sender)));
+        people
+    }
+
     fn select_newest_message(&mut self) {
         self.selected = self.items().iter().rev().find(|item| as_message(item).is_some()).map(Key::of);
     }
@@ -234,6 +287,8 @@ pub struct PaneSize<'a> {
     pub theme: crate::theme::Theme,
     /// Whose view it is.
     pub me: &'a Me,
+    /// Whose messages are hidden.
+    pub blocked: &'a HashSet<UserId>,
 }
 
 /// The message, if the entry is one.

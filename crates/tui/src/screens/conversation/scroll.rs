@@ -123,6 +123,15 @@ impl Pane<'_> {
         self.place(anchor).map(|place| place.index)
     }
 
+    /// The entry on the row this far above the bottom line; `None` above the first line.
+    #[must_use]
+    pub fn entry_above_bottom(&self, anchor: &Anchor, rows: usize) -> Option<usize> {
+        if rows >= self.visible(anchor).len() {
+            return None;
+        }
+        self.place(anchor).map(|place| self.up(place, rows).index)
+    }
+
     fn entry(&self, index: usize) -> Vec<Line<'static>> {
         lines(self.items, index, &self.context)
     }

@@ -23,6 +23,12 @@ pub enum Action {
     Copy(String),
     /// See who has it and who has read it.
     Details(Seq),
+    /// Pin it, or take the pin off.
+    Pin(Seq, bool),
+    /// Open an address in it.
+    OpenLinks(String),
+    /// Write to its sender alone.
+    WriteTo(UserId),
     /// Try a refused one again.
     Retry(Nonce),
     /// Drop one that was not sent.
@@ -78,14 +84,20 @@ impl Conversation {
                 let text = view.message.text.clone();
                 Some(text.map_or(Action::Refuse("There is no text to copy"), Action::Copy))
             }
+            (KeyCode::Char('o'), _) => {
+                let text = view.message.text.clone();
+                Some(text.map_or(Action::Refuse("There is no address in it"), Action::OpenLinks))
+            }
+            (KeyCode::Char('w'), _) if own => Some(Action::Refuse("It is your own message")),
+            (KeyCode::Char('w'), _) => Some(Action::WriteTo(view.message.sender)),
             (KeyCode::Char('t'), None) => {
                 failed(view).then(|| view.nonce.clone()).flatten().map(Action::Retry)
             }
             (KeyCode::Char('d') | KeyCode::Delete, None) => view.nonce.clone().map(Action::Discard),
-            (KeyCode::Char('r' | 'e' | '+') | KeyCode::Enter, None) => {
+            (KeyCode::Char('r' | 'e' | '+' | 'p') | KeyCode::Enter, None) => {
                 Some(Action::Refuse("It has not been sent yet: t tries again, d drops it"))
             }
-            (KeyCode::Char('r' | 'e' | 'd' | '+') | KeyCode::Enter | KeyCode::Delete, _) if erased => {
+            (KeyCode::Char('r' | 'e' | 'd' | '+' | 'p') | KeyCode::Enter | KeyCode::Delete, _) if erased => {
                 Some(Action::Refuse("The message was deleted"))
             }
             (KeyCode::Char('r') | KeyCode::Enter, Some(seq)) => Some(Action::Reply(seq)),
@@ -93,6 +105,7 @@ impl Conversation {
             (KeyCode::Char('e'), Some(_)) => Some(Action::Refuse("Only your own messages can be edited")),
             (KeyCode::Char('d') | KeyCode::Delete, Some(seq)) => Some(Action::Delete(seq)),
             (KeyCode::Char('+'), Some(seq)) => Some(Action::React(seq)),
+            (KeyCode::Char('p'), Some(seq)) => Some(Action::Pin(seq, !view.message.pinned)),
             (KeyCode::Char('i'), Some(seq)) => Some(Action::Details(seq)),
             _ => None,
         }

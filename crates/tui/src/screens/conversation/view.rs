@@ -76,11 +76,22 @@ fn state_spans(view: &HeaderView<'_>, room: usize) -> Vec<Span<'static>> {
         let noun = if row.member_count == 1 { "member" } else { "members" };
         let online =
             view.conversation.members().into_iter().filter(|member| view.people.is_online(*member)).count();
-        let mut spans = vec![Span::styled(format!("{} {noun}", row.member_count), theme.quiet())];
-        if online > 0 {
+        let sort = if row.kind == ConversationKind::Channel { "channel · " } else { "" };
+        let mut spans = vec![Span::styled(format!("{sort}{} {noun}", row.member_count), theme.quiet())];
+        if online > 0 && row.kind == ConversationKind::Group {
             spans.push(Span::styled(" · ", theme.quiet()));
             // The own user counts, too.
             spans.push(Span::styled(format!("{} online", online + 1), theme.present()));
+        }
+        if let Some(whole) = &view.conversation.whole
+            && !whole.description.is_empty()
+        {
+            let used: usize = spans.iter().map(Span::width).sum();
+            let text = crate::text::sanitise::line(&whole.description);
+            spans.push(Span::styled(
+                truncate(&format!(" · {text}"), room.saturating_sub(used)),
+                theme.quiet(),
+            ));
         }
         return spans;
     }
@@ -112,7 +123,8 @@ pub fn messages(conversation: &Conversation, size: &PaneSize<'_>, area: Rect, fr
     let full = rows == area.height;
     let at = Rect { y: area.bottom() - rows, height: rows, ..area };
     frame.render_widget(Paragraph::new(lines), at);
-    let loading = conversation.timeline.as_ref().is_some_and(|timeline| timeline.loading);
+    let loading =
+        conversation.is_seeking() || conversation.timeline.as_ref().is_some_and(|timeline| timeline.loading);
     if loading && (!full || pane.shows_top(&conversation.anchor)) {
         let top = Rect { height: area.height.min(1), ..area };
         frame.render_widget(Clear, top);
