@@ -241,3 +241,35 @@ fn what_is_already_so_may_be_acknowledged_without_an_event() {
     history.entries.push(entry("bob", 9, react, Answer::Done(Some(7))));
     assert!(history.broken().is_empty());
 }
+
+/// Cid got the eighth message; ann erased it while cid was out, or at home.
+fn erased_by_ann(cid_is_out: bool) -> History {
+    let mut log = log();
+    log.push(event(8, "ann", "message", Value::Null));
+    if cid_is_out {
+        log.push(event(9, "ann", "member", json!({"user": "cid", "change": "removed"})));
+        log.push(event(10, "ann", "delete", json!({"target": 8})));
+        log.push(event(11, "ann", "member", json!({"user": "cid", "change": "joined"})));
+    } else {
+        log.push(event(9, "ann", "delete", json!({"target": 8})));
+    }
+    let mut held: BTreeMap<u64, Event> = log.iter().map(|event| (event.seq, event.clone())).collect();
+    held.insert(8, event(8, "ann", "message", json!({"text": "eight"})));
+    held.remove(&2);
+    held.remove(&if cid_is_out { 10 } else { 9 });
+    let mut history = kept();
+    let viewers = ["ann", "bob", "cid"].map(|viewer| (user(viewer), view(&log, viewer, 1)));
+    history.exhibit.shown.extend(viewers);
+    history.exhibit.full_history = true;
+    history.exhibit.held = BTreeMap::from([(
+        user("cid"),
+        Held { events: held, answered: BTreeSet::from([9]), ..Held::default() },
+    )]);
+    history
+}
+
+#[test]
+fn who_was_out_when_a_message_was_erased_may_hold_it() {
+    assert!(!erased_by_ann(true).broken().contains(&Rule::LiveState));
+    assert!(erased_by_ann(false).broken().contains(&Rule::LiveState));
+}
