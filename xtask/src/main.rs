@@ -13,8 +13,11 @@
     reason = "a command-line program talks on its terminal"
 )]
 
+mod acme;
 mod api;
 mod check;
+mod contract;
+mod fuzz;
 mod programs;
 mod run;
 mod shell;
@@ -55,8 +58,12 @@ enum Command {
     },
     /// Format, lints, house rules, licences and banned crates
     Check,
+    /// Let the release binary order its certificate from an ACME server on this machine
+    Acme,
     /// Write what the code says about the interface to docs/openapi.json and docs/asyncapi.json
     Api,
+    /// Hold the release binary against the OpenAPI document that it serves, by schemathesis
+    Contract,
     /// The house rules alone: dependency direction, sizes, nesting, docs
     Tidy,
     /// Compile the client engine for the browser (wasm32-unknown-unknown)
@@ -70,6 +77,14 @@ enum Command {
         /// Workloads by their letter, then options of `loquat-bench` (`-- --help` lists them)
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "BENCH ARGUMENTS")]
         arguments: Vec<String>,
+    },
+    /// Run the fuzz targets, each for a while; a failing input is kept in target/fuzz/artifacts
+    Fuzz {
+        /// How long each target runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Targets by name; all by default
+        targets: Vec<String>,
     },
     /// Kill the server and drop its unsynced data under load, and check that nothing is lost
     Torture {
@@ -97,10 +112,19 @@ fn dispatch(command: Command) -> anyhow::Result<bool> {
         Command::Run { serve } => run::run(&workspace, &serve),
         Command::Test { full } => test::run(&workspace, full),
         Command::Check => check::run(&workspace),
+        Command::Acme => {
+            workspace.build_release(&["loquat-server"])?;
+            acme::run(&workspace).map(|()| true)
+        }
         Command::Api => api::run(&workspace).map(|()| true),
+        Command::Contract => {
+            workspace.build_release(&["loquat-server"])?;
+            contract::run(&workspace).map(|()| true)
+        }
         Command::Tidy => tidy::run(&workspace),
         Command::Wasm { toolchain } => wasm::run(&workspace, toolchain).map(|()| true),
         Command::Bench { arguments } => programs::bench(&workspace, &arguments),
+        Command::Fuzz { seconds, targets } => fuzz::run(&workspace, seconds, &targets).map(|()| true),
         Command::Torture { arguments } => programs::torture(&workspace, &arguments).map(|()| true),
     }
 }

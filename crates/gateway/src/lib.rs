@@ -1,10 +1,10 @@
-//! The gateway: REST, WebSocket, long poll and metrics over HTTP/1.1.
+//! The gateway: REST, WebSocket, long poll and metrics over HTTP/1.1 and HTTP/2, in the clear or over TLS.
 //!
 //! It turns requests and frames into calls of the domain and answers back into bytes. It decides *who asks*
 //! ([`route`]: the guard before every handler) and *whether it can be read* (`extract`); it never decides *whether it
 //! is allowed*: that is the domain's. It knows neither SQL nor a message broker.
 //!
-//! A call's way: `serve` (accept, caps, timeouts) → `observe` (request id, panics, problems, metrics) → the route's
+//! A call's way: `serve` (accept, caps) → `connection` (TLS, HTTP, timeouts) → `observe` (request id, panics, problems, metrics) → the route's
 //! guard (client address, credentials, rate, deadline) → a handler of `rest`. A socket's way: `socket::upgrade` →
 //! its one task (`socket::session_loop`).
 //!
@@ -12,9 +12,11 @@
 //! audience, and the authorisation matrix (`tests/authorisation.rs`) fails until it knows how to call them.
 
 mod config;
+mod connection;
 mod cookie;
 mod describe;
 mod extract;
+mod forwarded;
 mod longpoll;
 mod metrics;
 mod observe;
@@ -26,6 +28,7 @@ mod serve;
 mod socket;
 mod stall;
 mod state;
+mod tls;
 
 use std::sync::Arc;
 
@@ -36,11 +39,15 @@ use tokio::net::TcpListener;
 
 pub use config::{GatewayConfig, InvalidNetwork, Network};
 pub use describe::{asyncapi, openapi};
+pub use forwarded::{ForwardedHeader, InvalidForwardedHeader};
 pub use problem::Meter;
 pub use route::{Access, Audience, Route, routes};
 pub use serve::Stopped;
 pub use socket::{FrameOp, ops};
+pub use tls::Tls;
+pub use tokio_rustls::rustls;
 
+use crate::serve::Door;
 use crate::state::GatewayState;
 
 /// The gateway over a domain. A cheap handle: clones share everything.
@@ -71,7 +78,19 @@ impl Gateway {
     /// Serves until `shutdown` completes; then tells sockets to go elsewhere, lets calls finish, and returns when all
     /// are gone or the grace is over.
     pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Stopped {
-        serve::serve(self.state.clone(), self.router(), listener, shutdown).await
+        let door = Door { listener, tls: None };
+        serve::serve(self.state.clone(), self.router(), door, shutdown).await
+    }
+
+    /// The same over TLS, where ALPN chooses HTTP/2 or HTTP/1.1.
+    pub async fn serve_tls(
+        &self,
+        listener: TcpListener,
+        tls: Tls,
+        shutdown: impl Future<Output = ()>,
+    ) -> Stopped {
+        let door = Door { listener, tls: Some(tls) };
+        serve::serve(self.state.clone(), self.router(), door, shutdown).await
     }
 
     /// `GET /metrics` for the operator's own listener: the metrics of the domain and of the gateway, and those that

@@ -18,7 +18,8 @@ use loquat_domain::limits::{Decision, Key};
 use loquat_proto::Role;
 
 use crate::describe::Endpoint;
-use crate::extract::{ClientAddress, Peer, SignedIn, bearer_token, client_address};
+use crate::extract::{ClientAddress, Peer, SignedIn, bearer_token};
+use crate::forwarded::client_address;
 use crate::problem::{Failure, Meter, RateLimit, set_rate_limit};
 use crate::state::GatewayState;
 use crate::{describe, longpoll, rest, socket};
@@ -193,7 +194,8 @@ async fn admit(
     request: &mut Request,
 ) -> Result<Option<Decision>, Failure> {
     let peer = request.extensions().get::<Peer>().copied().ok_or_else(Failure::internal)?;
-    let address = client_address(peer.0, request.headers(), |hop| state.config.trusts(hop));
+    let header = state.config.forwarded_header;
+    let address = client_address(peer.0, request.headers(), header, |hop| state.config.trusts(hop));
     request.extensions_mut().insert(ClientAddress(address));
     let limits = state.app.limits();
     let count = |key| {

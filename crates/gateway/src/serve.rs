@@ -4,31 +4,20 @@
 //! install), connections are counted against a cap, a peer that stops reading is given up, and a stop drains sockets.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tower::ServiceExt as _;
 use tracing::{debug, info, warn};
 
-use crate::extract::Peer;
-use crate::stall::StallGuard;
+use crate::connection::Connection;
 use crate::state::GatewayState;
+use crate::tls::Tls;
 
-/// A request's head arrives within this long; an idle connection is closed after it.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-/// The most bytes of a request's head.
-const HEAD_BYTES: usize = 32 * 1024;
-/// A peer that reads nothing of an answer for this long is given up.
-const STALL_LIMIT: Duration = Duration::from_secs(30);
 /// How long the accept loop pauses when the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Connections beyond the sockets, for calls: at least these, or an eighth of the sockets.
@@ -55,11 +44,17 @@ pub enum Stopped {
     Abandoned(usize),
 }
 
+/// Where connections come in, and whether they are encrypted.
+pub(crate) struct Door {
+    pub(crate) listener: TcpListener,
+    pub(crate) tls: Option<Tls>,
+}
+
 /// Accepts connections until `shutdown` completes, then drains.
 pub(crate) async fn serve(
     state: GatewayState,
     router: Router,
-    listener: TcpListener,
+    Door { listener, tls }: Door,
     shutdown: impl Future<Output = ()>,
 ) -> Stopped {
     let sockets = state.app.config().limits.connections;
@@ -70,7 +65,7 @@ pub(crate) async fn serve(
         tokio::select! {
             () = &mut shutdown => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => admit(&state, &router, &places, (stream, peer)),
+                Ok(accepted) => admit(&state, &router, &places, (accepted, tls.as_ref())),
                 Err(error) => recover(&error).await,
             },
         }
@@ -83,12 +78,14 @@ fn admit(
     state: &GatewayState,
     router: &Router,
     places: &Arc<Semaphore>,
-    (stream, peer): (TcpStream, SocketAddr),
+    ((stream, peer), tls): ((TcpStream, SocketAddr), Option<&Tls>),
 ) {
     let Ok(permit) = Arc::clone(places).try_acquire_owned() else {
         state.metrics.turned_away.inc();
-        // Fits into the empty send buffer; nobody waits for it to be read.
-        let _ = stream.try_write(TURNED_AWAY);
+        if tls.is_none() {
+            // Fits into the empty send buffer; nobody waits for it to be read.
+            let _ = stream.try_write(TURNED_AWAY);
+        }
         return;
     };
     if let Err(error) = stream.set_nodelay(true) {
@@ -96,7 +93,9 @@ fn admit(
         return;
     }
     let permit = ConnectionPermit { _permit: Arc::new(permit) };
-    drop(state.tasks.spawn(connection(state.clone(), router.clone(), stream, (peer.ip(), permit))));
+    let connection = Connection { state: state.clone(), router: router.clone(), peer: peer.ip(), permit };
+    let serving = connection.serve(stream, tls.cloned());
+    drop(state.tasks.spawn(serving));
 }
 
 /// An error of one connection is that connection's end; any other, such as too many open files, may pass.
@@ -107,39 +106,6 @@ async fn recover(error: &io::Error) {
     }
     warn!(%error, "cannot accept connections");
     tokio::time::sleep(ACCEPT_PAUSE).await;
-}
-
-async fn connection(
-    state: GatewayState,
-    router: Router,
-    stream: TcpStream,
-    (peer, permit): (IpAddr, ConnectionPermit),
-) {
-    state.metrics.connections.inc();
-    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(permit.clone());
-        router.clone().oneshot(request)
-    });
-    let stream = TokioIo::new(StallGuard::new(stream, STALL_LIMIT));
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_LIMIT)
-        .max_buf_size(HEAD_BYTES)
-        .serve_connection(stream, service)
-        .with_upgrades();
-    let mut serving = pin!(serving);
-    let outcome = tokio::select! {
-        outcome = serving.as_mut() => outcome,
-        () = state.stopping.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = outcome {
-        debug!(%error, "a connection ended early");
-    }
-    state.metrics.connections.dec();
 }
 
 /// Tells sockets to go elsewhere, lets calls finish, and waits for both up to the grace.

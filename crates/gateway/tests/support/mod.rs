@@ -17,7 +17,7 @@ use loquat_bus::InProcessBus;
 use loquat_domain::accounts::{Argon2Config, AuthConfig};
 use loquat_domain::ports::{Clock, Random};
 use loquat_domain::{App, AppConfig, AppDeps, Storage};
-use loquat_gateway::{Gateway, GatewayConfig, Stopped};
+use loquat_gateway::{Gateway, GatewayConfig, Stopped, Tls};
 use loquat_proto::{Limits, Timestamp};
 use loquat_store::{Options, SqliteStore};
 use prometheus_client::registry::Registry;
@@ -62,11 +62,12 @@ pub struct Settings {
     pub limits: Limits,
     pub gateway: GatewayConfig,
     pub public_url: Option<String>,
+    pub tls: Option<Tls>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { limits: unlimited(), gateway: GatewayConfig::default(), public_url: None }
+        Self { limits: unlimited(), gateway: GatewayConfig::default(), public_url: None, tls: None }
     }
 }
 
@@ -127,7 +128,13 @@ impl Server {
         let shutdown = CancellationToken::new();
         let serving = tokio::spawn({
             let (gateway, shutdown) = (gateway.clone(), shutdown.clone());
-            async move { gateway.serve(listener, shutdown.cancelled_owned()).await }
+            let tls = settings.tls;
+            async move {
+                match tls {
+                    Some(tls) => gateway.serve_tls(listener, tls, shutdown.cancelled_owned()).await,
+                    None => gateway.serve(listener, shutdown.cancelled_owned()).await,
+                }
+            }
         });
         Self { address, app, gateway, clock, shutdown, serving, store, _folder: folder }
     }

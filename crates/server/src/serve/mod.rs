@@ -9,6 +9,7 @@ mod metrics;
 mod process;
 mod signals;
 mod supervisor;
+mod tls;
 mod workload;
 
 use std::io::{self, Write as _};
@@ -65,7 +66,8 @@ async fn serve(loaded: &Loaded) -> Result<()> {
     let signals = Signals::listen()?;
     let store = storage::open(settings)?;
     let app = start_domain(settings, &store).await?;
-    let gateway = Gateway::new(app.clone(), settings.gateway.config()?);
+    let tls = tls::prepare(settings)?;
+    let gateway = Gateway::new(app.clone(), settings.gateway_config()?);
     let metrics = metrics::listen(loaded).await?;
     let listener = TcpListener::bind(settings.listen)
         .await
@@ -73,12 +75,15 @@ async fn serve(loaded: &Loaded) -> Result<()> {
     if let Some(metrics) = metrics {
         metrics.serve(app.clone(), &gateway);
     }
-    announce(listener.local_addr()?)?;
+    announce(listener.local_addr()?, tls.is_some())?;
     let told_to_stop = async {
         signals.first().await;
         supervisor::stopping();
     };
-    let stopped = gateway.serve(listener, told_to_stop).await;
+    let stopped = match tls {
+        Some(tls) => gateway.serve_tls(listener, tls, told_to_stop).await,
+        None => gateway.serve(listener, told_to_stop).await,
+    };
     end(&app, store, stopped).await
 }
 
@@ -105,10 +110,11 @@ async fn start_domain(settings: &Settings, store: &SqliteStore) -> Result<App> {
 }
 
 /// Says where the service is: one line on standard output for people and scripts, one to the supervisor.
-fn announce(address: SocketAddr) -> Result<()> {
-    info!(%address, version = env!("CARGO_PKG_VERSION"), "serving");
+fn announce(address: SocketAddr, encrypted: bool) -> Result<()> {
+    let scheme = if encrypted { "https" } else { "http" };
+    info!(%address, scheme, version = env!("CARGO_PKG_VERSION"), "serving");
     // Whoever started the service may not listen.
-    let _ = writeln!(io::stdout().lock(), "loquat serves on http://{address}");
+    let _ = writeln!(io::stdout().lock(), "loquat serves on {scheme}://{address}");
     supervisor::ready();
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use std::str::FromStr as _;
 
+use loquat_gateway::ForwardedHeader;
 use toml::Value;
 use tracing_subscriber::filter::Targets;
 
-use super::{EMBEDDED, Settings, reference};
+use super::{EMBEDDED, Settings, reference, tls};
 
 /// Characters of a name that people read.
 const NAME_CHARACTERS: usize = 64;
@@ -27,6 +28,15 @@ pub(super) fn value(key: &str, value: &Value, settings: &Settings) -> Result<(),
         "auth.audience" => name(&settings.auth.audience, 1),
         "gateway.allowed_origins" => settings.gateway.allowed_origins.iter().try_for_each(|one| origin(one)),
         "gateway.trusted_proxies" => settings.gateway.config().map(drop).map_err(|error| error.to_string()),
+        "gateway.forwarded_header" => settings
+            .gateway
+            .forwarded_header
+            .parse::<ForwardedHeader>()
+            .map(drop)
+            .map_err(|error| error.to_string()),
+        "tls.acme.domains" => settings.tls.acme.domains.iter().try_for_each(|one| tls::domain(one)),
+        "tls.acme.contacts" => settings.tls.acme.contacts.iter().try_for_each(|one| tls::contact(one)),
+        "tls.acme.directory" => tls::directory(&settings.tls.acme.directory),
         "storage.url" => embedded(&settings.storage.url, "storage"),
         "bus.url" => embedded(&settings.bus.url, "bus"),
         _ => Ok(()),
@@ -58,7 +68,7 @@ pub(super) fn together(settings: &Settings) -> Option<Clash> {
         let sides = [("auth.argon2.memory_kib", memory_side), ("auth.argon2.parallelism", lanes_side)];
         return Some(Clash { sides });
     }
-    None
+    tls::together(settings)
 }
 
 fn name(text: &str, least: usize) -> Result<(), String> {

@@ -10,6 +10,7 @@ mod check;
 mod layers;
 mod load;
 pub(crate) mod reference;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -26,6 +27,7 @@ use serde::{Deserialize, Serialize};
 pub(crate) use address::OptionalAddress;
 pub(crate) use layers::{Flag, Sources};
 pub(crate) use load::{Loaded, SettingsError, load};
+pub(crate) use tls::{AcmeSettings, TlsSettings};
 
 /// Everything that can be set. Keys of the file and names of the environment follow the fields.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,6 +51,7 @@ pub(crate) struct Settings {
     pub(crate) lanes: LaneSettings,
     pub(crate) sessions: SessionSettings,
     pub(crate) gateway: GatewaySettings,
+    pub(crate) tls: TlsSettings,
     pub(crate) storage: StorageSettings,
     pub(crate) bus: BusSettings,
 }
@@ -69,9 +72,18 @@ impl Default for Settings {
             lanes: LaneSettings::default(),
             sessions: SessionSettings::default(),
             gateway: GatewaySettings::default(),
+            tls: TlsSettings::default(),
             storage: StorageSettings::default(),
             bus: BusSettings::default(),
         }
+    }
+}
+
+impl Settings {
+    /// The gateway's settings in its own types.
+    pub(crate) fn gateway_config(&self) -> Result<GatewayConfig, InvalidNetwork> {
+        let config = self.gateway.config()?;
+        Ok(GatewayConfig { tls: config.tls || self.tls.is_on(), ..config })
     }
 }
 
@@ -197,6 +209,8 @@ pub(crate) struct GatewaySettings {
     pub(crate) allowed_origins: Vec<String>,
     /// Networks in CIDR notation.
     pub(crate) trusted_proxies: Vec<String>,
+    /// Where those write the client's address.
+    pub(crate) forwarded_header: String,
     pub(crate) tls: bool,
     pub(crate) grace_seconds: u64,
     pub(crate) drain_seconds: u64,
@@ -208,6 +222,7 @@ impl Default for GatewaySettings {
         Self {
             allowed_origins: config.allowed_origins,
             trusted_proxies: config.trusted_proxies.iter().map(ToString::to_string).collect(),
+            forwarded_header: config.forwarded_header.name().to_owned(),
             tls: config.tls,
             grace_seconds: config.grace.as_secs(),
             drain_seconds: config.drain_spread_ms / 1_000,
@@ -221,6 +236,8 @@ impl GatewaySettings {
         Ok(GatewayConfig {
             allowed_origins: self.allowed_origins.clone(),
             trusted_proxies: self.networks()?,
+            // Checked when it was read.
+            forwarded_header: self.forwarded_header.parse().unwrap_or_default(),
             tls: self.tls,
             grace: Duration::from_secs(self.grace_seconds),
             drain_spread_ms: self.drain_seconds * 1_000,

@@ -35,7 +35,7 @@ const fn limit(key: &'static str, meaning: &'static str) -> Reference {
 const MANY: i64 = u32::MAX as i64;
 
 /// All settings, in the order of the guide.
-pub(crate) static SETTINGS: [Reference; 55] = [
+pub(crate) static SETTINGS: [Reference; 63] = [
     setting(
         "listen",
         "address and port for clients; port 0 takes any free one, which the first line of output names",
@@ -132,7 +132,11 @@ pub(crate) static SETTINGS: [Reference; 55] = [
     ),
     setting(
         "gateway.trusted_proxies",
-        "reverse proxies whose `X-Forwarded-For` is believed, as addresses or networks (`10.0.0.0/8`)",
+        "reverse proxies whose word on the client's address is believed, as addresses or networks (`10.0.0.0/8`)",
+    ),
+    setting(
+        "gateway.forwarded_header",
+        "the header that these proxies append the client's address to: `x-forwarded-for` or `forwarded` (RFC 7239); the other one is not read",
     ),
     setting(
         "gateway.tls",
@@ -143,6 +147,25 @@ pub(crate) static SETTINGS: [Reference; 55] = [
         "gateway.drain_seconds",
         0..=3_600,
         "seconds over which a stopping service spreads the reconnects of its clients",
+    ),
+    setting(
+        "tls.certificate",
+        "file of the certificate chain in PEM, the own certificate first; with it clients come by TLS. Read anew when it changes and on SIGHUP",
+    ),
+    setting("tls.key", "file of its private key in PEM"),
+    setting(
+        "tls.allow_plain",
+        "whether other machines may connect without TLS; for a proxy that encrypts, on a trusted network",
+    ),
+    setting(
+        "tls.acme.domains",
+        "domains for which certificates are ordered by ACME, in place of files; the authority connects to port 443 of each",
+    ),
+    setting("tls.acme.contacts", "e-mail addresses that the authority may write to"),
+    setting("tls.acme.directory", "directory of the authority"),
+    setting(
+        "tls.acme.ca",
+        "file of the roots in PEM that the authority's own server is trusted by; empty: those of Mozilla",
     ),
     setting("storage.url", "which storage; `embedded` is the only one in this version"),
     number("storage.readers", 1..=64, "threads that read"),

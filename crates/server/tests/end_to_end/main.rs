@@ -5,3 +5,4 @@ mod commands;
 mod serve;
 mod support;
 mod threats;
+mod tls;

@@ -97,7 +97,8 @@ impl Service {
         let mut out = BufReader::new(child.stdout.take().expect("piped"));
         let mut line = String::new();
         out.read_line(&mut line).expect("a line");
-        let address = line.trim().strip_prefix("loquat serves on http://").and_then(|text| text.parse().ok());
+        let address = line.trim().strip_prefix("loquat serves on ").and_then(|url| url.split_once("://"));
+        let address = address.and_then(|(_, address)| address.parse().ok());
         let Some(address) = address else {
             panic!("it does not serve: {line:?}; {}", fs::read_to_string(&log).unwrap_or_default());
         };
@@ -146,6 +147,10 @@ impl Service {
             // The log is a file, of whose growth nobody tells; the watchdog ends a vain wait.
             thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn url(&self) -> String {

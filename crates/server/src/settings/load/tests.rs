@@ -304,3 +304,14 @@ fn the_operator_guide_lists_the_settings_as_they_are() {
         assert_eq!(table, expected, "run LOQUAT_UPDATE_DOCS=1 cargo test -p loquat-server settings");
     }
 }
+
+#[path = "../../../../../fuzz/shared/mutate.rs"]
+mod mutate;
+#[path = "../../../../../fuzz/shared/configuration.rs"]
+mod shared;
+
+/// The fuzz target of configuration, on stable Rust and for a second.
+#[test]
+fn any_text_is_settings_or_an_error_that_says_where() {
+    mutate::run(shared::SEEDS, 25, shared::run);
+}

@@ -1,0 +1,62 @@
+//! The published contract against the live service: schemathesis makes thousands of calls from `/v1/openapi.json` and
+//! holds each answer against it.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+
+use crate::shell::{self, Workspace};
+use crate::smoke::{self, Service};
+use crate::tools;
+
+/// Ids are digits below 2^51, which a pattern cannot say; where they are to be valid, they are made here.
+const HOOKS: &str = "import schemathesis
+from hypothesis import strategies
+
+schemathesis.openapi.format(\"loquat-id\", strategies.integers(1, 2**51 - 1).map(str))
+";
+
+/// Not that each input which fits the schema is taken: names and texts have rules that no schema tells.
+const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
+                      response_headers_conformance,response_schema_conformance,negative_data_rejection,\
+                      unsupported_method,ignored_auth";
+
+/// Calls that end the session which all others are made with, and those that wait.
+const LEFT_OUT: [&str; 3] = ["/v1/auth/logout", "/v1/ws", "/v1/sync"];
+
+/// No rates, and passwords that cost nothing: the tool is quick.
+const SETTINGS: [(&str, &str); 6] = [
+    ("LOQUAT_LIMITS__REQUESTS_PER_SECOND", "0"),
+    ("LOQUAT_LIMITS__SENDS_PER_SECOND", "0"),
+    ("LOQUAT_LIMITS__SIGNUPS_PER_HOUR", "0"),
+    ("LOQUAT_LIMITS__LOGINS_PER_MINUTE", "0"),
+    ("LOQUAT_AUTH__ARGON2__MEMORY_KIB", "8"),
+    ("LOQUAT_AUTH__ACCESS_TOKEN_SECONDS", "86400"),
+];
+
+/// Serves with an account and lets schemathesis loose on it.
+pub(crate) fn run(workspace: &Workspace) -> Result<()> {
+    let tool = tools::schemathesis(workspace)?;
+    let folder = workspace.target.join("schemathesis");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("hooks.py"), HOOKS)?;
+    let (mut service, address) = Service::start(workspace, &folder.join("data"), &SETTINGS)?;
+    let account = r#"{"username":"schemathesis","password":"correct horse battery"}"#;
+    let session = smoke::post(address, "/v1/auth/signup", account)?;
+    ensure!(session.status == 201, "no account: {}", session.body);
+    let token = session.body.split_once("\"access_token\":\"").and_then(|(_, rest)| rest.split_once('"'));
+    let (token, _) = token.context("no access token in the answer to a sign-up")?;
+    let mut run = workspace.command(tool);
+    run.current_dir(&folder).env("SCHEMATHESIS_HOOKS", "hooks").env("PYTHONPATH", &folder);
+    run.args(["run", &format!("http://{address}/v1/openapi.json"), "--checks", CHECKS]);
+    run.args(["--phases", "examples,coverage,fuzzing", "--max-examples", "50", "--seed", "1", "--no-color"]);
+    for path in LEFT_OUT {
+        run.args(["--exclude-path", path]);
+    }
+    run.arg("--header").arg(format!("Authorization: Bearer {token}"));
+    shell::succeed(&mut run)?;
+    service.stop(workspace).map(drop)
+}
