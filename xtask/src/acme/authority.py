@@ -65,6 +65,10 @@ own = certificate(
 )
 write("root.pem", root.public_bytes(serialization.Encoding.PEM))
 write("root-key.pem", pem_key(root_key))
+now = datetime.datetime.now(datetime.timezone.utc)
+revoked = x509.CertificateRevocationListBuilder().issuer_name(root_name)
+revoked = revoked.last_update(now).next_update(now + datetime.timedelta(days=9)).sign(root_key, hashes.SHA256())
+write("revoked.pem", revoked.public_bytes(serialization.Encoding.PEM))
 write("own.pem", own.public_bytes(serialization.Encoding.PEM))
 write("own-key.pem", pem_key(own_key))
 write(
@@ -75,6 +79,7 @@ debug: False
 handler_module: acme2certifier.cahandlers.openssl_ca_handler
 issuing_ca_key: {folder}/root-key.pem
 issuing_ca_cert: {folder}/root.pem
+issuing_ca_crl: {folder}/revoked.pem
 cert_validity_days: 9
 cert_save_path: {folder}/issued
 ca_cert_chain_list: []
@@ -97,7 +102,10 @@ helper.servercert_get = lambda logger, name, _port, proxy, sni, connect_host=Non
 
 from acme2certifier.share.acme2certifier_wsgi import application, get_handler_cls
 from socketserver import ThreadingMixIn
-from wsgiref.simple_server import WSGIServer, make_server
+from wsgiref.simple_server import ServerHandler, WSGIServer, make_server
+
+# The client reads HTTP/1.1 only.
+ServerHandler.http_version = "1.1"
 
 
 class Server(ThreadingMixIn, WSGIServer):
