@@ -7,8 +7,9 @@ use tokio::task::JoinHandle;
 
 use crate::Refusal;
 use crate::accounts::{Auth, AuthConfig, AuthDeps, AuthError, Idempotency, Profiles, ProfilesDeps};
+use crate::contacts::{ContactDeps, ContactService};
 use crate::conversations::{
-    ConversationDeps, ConversationMemberships, ConversationService, InviteDeps, InviteService,
+    ConversationDeps, ConversationMemberships, ConversationService, InviteDeps, InviteService, MembershipDeps,
 };
 use crate::fanout::{Announcer, OutboundLimits, Registry};
 use crate::lanes::{LaneConfig, LaneDeps, Lanes};
@@ -16,8 +17,8 @@ use crate::limits::RateLimits;
 use crate::messages::{MessageDeps, MessageService};
 use crate::metrics::Metrics;
 use crate::ports::{
-    AccountLog, Accounts, Bus, Clock, Conversations, Devices, EventLog, Invites, Presences, Random, Receiver,
-    Signal, Timeline, Topic,
+    AccountLog, Accounts, Blocks, Bus, Clock, Contacts, Conversations, Devices, EventLog, Invites, Presences,
+    Random, Receiver, Signal, Timeline, Topic,
 };
 use crate::presence::{PresenceDeps, PresenceService};
 use crate::receipts::{CursorBook, ReceiptService};
@@ -61,6 +62,10 @@ pub struct Storage {
     pub devices: Arc<dyn Devices>,
     /// Last seen.
     pub presences: Arc<dyn Presences>,
+    /// Contacts and requests for contact.
+    pub contacts: Arc<dyn Contacts>,
+    /// Blocks.
+    pub blocks: Arc<dyn Blocks>,
 }
 
 impl Storage {
@@ -75,6 +80,8 @@ impl Storage {
             + AccountLog
             + Devices
             + Presences
+            + Contacts
+            + Blocks
             + 'static,
     {
         Self {
@@ -85,7 +92,9 @@ impl Storage {
             accounts: store.clone(),
             account_log: store.clone(),
             devices: store.clone(),
-            presences: store,
+            presences: store.clone(),
+            contacts: store.clone(),
+            blocks: store,
         }
     }
 }
@@ -113,6 +122,7 @@ pub struct App {
 struct Parts {
     auth: Auth,
     accounts: Profiles,
+    contacts: ContactService,
     rates: RateLimits,
     conversations: ConversationService,
     invites: InviteService,
@@ -155,6 +165,7 @@ impl Base {
             log: storage.log.clone(),
             conversations: storage.conversations.clone(),
             invites: storage.invites.clone(),
+            blocks: storage.blocks.clone(),
             bus: bus.clone(),
             announcer: announcer.clone(),
             book: book.clone(),
@@ -207,9 +218,32 @@ impl Base {
         .await
     }
 
-    fn profiles(&self, auth: &Auth, messages: &MessageService) -> Profiles {
-        let conversations = self.storage.conversations.clone();
-        let memberships = ConversationMemberships::new(conversations, messages.clone(), self.lanes.clone());
+    fn contacts(&self, presence: &PresenceService) -> ContactService {
+        ContactService::new(ContactDeps {
+            contacts: self.storage.contacts.clone(),
+            blocks: self.storage.blocks.clone(),
+            announcer: self.announcer.clone(),
+            lanes: self.lanes.clone(),
+            presence: presence.clone(),
+            rates: self.rates.clone(),
+            clock: self.clock.clone(),
+            limits: self.config.limits.clone(),
+        })
+    }
+
+    fn profiles(
+        &self,
+        auth: &Auth,
+        messages: &MessageService,
+        (contacts, presence): (&ContactService, &PresenceService),
+    ) -> Profiles {
+        let memberships = ConversationMemberships::new(MembershipDeps {
+            conversations: self.storage.conversations.clone(),
+            messages: messages.clone(),
+            lanes: self.lanes.clone(),
+            contacts: contacts.clone(),
+            presence: presence.clone(),
+        });
         Profiles::new(ProfilesDeps {
             accounts: self.storage.accounts.clone(),
             devices: self.storage.devices.clone(),
@@ -280,7 +314,8 @@ impl App {
         let registry = base.registry(&presence);
         let messages = base.messages();
         let auth = base.auth().await?;
-        let accounts = base.profiles(&auth, &messages);
+        let contacts = base.contacts(&presence);
+        let accounts = base.profiles(&auth, &messages, (&contacts, &presence));
         let conversations = base.conversations();
         let invites = base.invites(&conversations, &messages);
         let watermark = base.watermark();
@@ -288,6 +323,7 @@ impl App {
         let mut background = vec![
             tokio::spawn(base.book.clone().keep_saving()),
             tokio::spawn(presence.clone().keep_current()),
+            tokio::spawn(presence.clone().keep_to_audiences()),
             tokio::spawn(watermark.keep_advancing()),
         ];
         background.extend(lane_tasks);
@@ -296,6 +332,7 @@ impl App {
         let parts = Parts {
             auth,
             accounts,
+            contacts,
             rates,
             conversations,
             invites,
@@ -330,6 +367,12 @@ impl App {
     #[must_use]
     pub fn accounts(&self) -> &Profiles {
         &self.parts.accounts
+    }
+
+    /// Contacts and blocks.
+    #[must_use]
+    pub fn contacts(&self) -> &ContactService {
+        &self.parts.contacts
     }
 
     /// The rates in force.

@@ -12,6 +12,7 @@ pub mod accounts;
 mod app;
 mod bounded;
 mod caller;
+pub mod contacts;
 pub mod conversations;
 pub mod failpoint;
 pub mod fanout;

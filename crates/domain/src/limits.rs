@@ -70,6 +70,7 @@ struct Tables {
     sign_ups: Option<AddressTable>,
     log_ins: Option<AddressTable>,
     sends: Option<Table<UserId>>,
+    contact_requests: Option<Table<UserId>>,
 }
 
 impl RateLimits {
@@ -82,6 +83,7 @@ impl RateLimits {
         let sends = Rate::new(limits.sends_per_second, Duration::from_secs(1))
             .map(|rate| rate.burst(limits.sends_burst));
         let sign_ups = Rate::new(limits.signups_per_hour, Duration::from_secs(3600));
+        let contact_requests = Rate::new(limits.contact_requests_per_hour, Duration::from_secs(3600));
         let log_ins = Rate::new(limits.logins_per_minute, Duration::from_secs(60));
         let tables = Tables {
             user_requests: requests.map(|rate| Table::new(rate, &time)),
@@ -89,6 +91,7 @@ impl RateLimits {
             sign_ups: sign_ups.map(|rate| AddressTable::new(rate, &time)),
             log_ins: log_ins.map(|rate| AddressTable::new(rate, &time)),
             sends: sends.map(|rate| Table::new(rate, &time)),
+            contact_requests: contact_requests.map(|rate| Table::new(rate, &time)),
         };
         Self { tables: Arc::new(tables) }
     }
@@ -120,6 +123,14 @@ impl RateLimits {
     /// [`Refusal::RateLimited`], with the time until one is allowed.
     pub fn log_in(&self, address: IpAddr) -> Result<Decision, Refusal> {
         check(self.tables.log_ins.as_ref(), |table| table.check(address))
+    }
+
+    /// Counts a request for contact.
+    ///
+    /// # Errors
+    /// [`Refusal::RateLimited`], with the time until one is allowed.
+    pub fn contact_request(&self, user: UserId) -> Result<Decision, Refusal> {
+        check(self.tables.contact_requests.as_ref(), |table| table.check(&user))
     }
 
     /// Counts a send.

@@ -45,6 +45,8 @@ pub enum Audience {
     Everyone,
     /// Everyone but those whom the members removed from the conversation that it leads to.
     NotRemoved,
+    /// Everyone, about another user who does not block them; whom they block are told `blocked`.
+    Unblocked,
     /// The user whose device it names; to others it is not there.
     DeviceOwner,
     /// Members of the conversation with at least this role. To those who are no members it is not there; lesser
@@ -135,6 +137,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
         rest::auth::ROUTES,
         rest::me::ROUTES,
         rest::users::ROUTES,
+        rest::contacts::ROUTES,
         rest::conversations::ROUTES,
         rest::members::ROUTES,
         rest::invites::ROUTES,

@@ -87,6 +87,40 @@ impl Default for Privacy {
     }
 }
 
+/// A change of privacy settings: absent fields stay as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
+pub struct PrivacyChange {
+    /// Who sees presence and last seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_seen: Option<LastSeenAudience>,
+    /// Whether others see how far the user has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub read_receipts: Option<bool>,
+    /// By what the user can be found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub find_by: Option<Vec<FindBy>>,
+}
+
+impl From<Privacy> for PrivacyChange {
+    /// The change that leads to these settings, whatever they were.
+    fn from(Privacy { last_seen, read_receipts, find_by }: Privacy) -> Self {
+        Self { last_seen: Some(last_seen), read_receipts: Some(read_receipts), find_by: Some(find_by) }
+    }
+}
+
+impl Privacy {
+    /// The settings after a change.
+    #[must_use]
+    pub fn changed(self, change: PrivacyChange) -> Self {
+        Self {
+            last_seen: change.last_seen.unwrap_or(self.last_seen),
+            read_receipts: change.read_receipts.unwrap_or(self.read_receipts),
+            find_by: change.find_by.unwrap_or(self.find_by),
+        }
+    }
+}
+
 /// A user as they see themselves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -261,7 +295,7 @@ pub struct UpdateProfile {
     pub settings: Option<serde_json::Value>,
     /// Who sees what.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub privacy: Option<Privacy>,
+    pub privacy: Option<PrivacyChange>,
 }
 
 /// Answer to `POST /v1/connect`.

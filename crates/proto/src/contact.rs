@@ -9,6 +9,7 @@ use crate::{Profile, Timestamp, UserId};
 
 /// A contact, in `GET /v1/contacts`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Contact {
     /// Who.
     pub user: UserId,
@@ -20,6 +21,7 @@ pub struct Contact {
 
 /// Who asked whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The other one asked.
@@ -31,6 +33,7 @@ pub enum Direction {
 /// A request that waits for its answer, in `GET /v1/contacts/requests`. One that was declined waits on, as far as who
 /// asked can see.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ContactRequest {
     /// The other one.
     pub user: UserId,
@@ -44,6 +47,7 @@ pub struct ContactRequest {
 
 /// Somebody blocked, in `GET /v1/blocks`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Block {
     /// Who.
     pub user: UserId,
@@ -55,6 +59,7 @@ pub struct Block {
 
 /// Body of `POST /v1/contacts/requests`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct RequestContact {
     /// Who is asked.
     pub user: UserId,
@@ -62,6 +67,7 @@ pub struct RequestContact {
 
 /// How two users stand after one asked or accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ContactStatus {
     /// The request waits for an answer.
@@ -72,6 +78,7 @@ pub enum ContactStatus {
 
 /// Answer to `POST /v1/contacts/requests` and `POST /v1/contacts/requests/{user}/accept`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct ContactAnswer {
     /// The other one.
     pub user: UserId,

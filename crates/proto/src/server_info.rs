@@ -40,6 +40,16 @@ pub struct Limits {
     pub watched_users: usize,
     /// Sockets of a node.
     pub connections: usize,
+    /// Contacts of a user.
+    pub contacts: usize,
+    /// Requests for contact that a user may have asked and that wait for an answer.
+    pub contact_requests: usize,
+    /// Requests for contact that may wait for one user's answer.
+    pub contact_requests_received: usize,
+    /// Requests for contact that a user may make in an hour.
+    pub contact_requests_per_hour: u32,
+    /// Users whom a user may have blocked.
+    pub blocks: usize,
 }
 
 impl Default for Limits {
@@ -61,6 +71,11 @@ impl Default for Limits {
             sockets_per_user: 10,
             watched_users: 500,
             connections: 15_000,
+            contacts: 5_000,
+            contact_requests: 100,
+            contact_requests_received: 1_000,
+            contact_requests_per_hour: 60,
+            blocks: 5_000,
         }
     }
 }

@@ -14,11 +14,11 @@ pub enum AccountEventKind {
     ConversationJoined,
     /// The user is no member any more, or the conversation is gone. Body: `{"conversation", "reason"}`.
     ConversationLeft,
-    /// Somebody asks to be a contact, or was asked. Body: `{"user", "direction"}`.
+    /// Somebody asks to be a contact (`in`), or was asked by the own user (`out`). Body: `{"user", "direction"}`.
     ContactRequest,
     /// A new contact. Body: `{"user"}`.
     ContactAdded,
-    /// A contact less. Body: `{"user"}`.
+    /// A contact less, or (`request`) a request less: declined here, or withdrawn. Body: `{"user", "request"}`.
     ContactRemoved,
     /// The user blocked somebody. Body: `{"user"}`.
     Blocked,

@@ -55,6 +55,7 @@ pub fn unlimited() -> Limits {
         requests_per_second: 0,
         signups_per_hour: 0,
         logins_per_minute: 0,
+        contact_requests_per_hour: 0,
         ..Limits::default()
     }
 }

@@ -607,7 +607,7 @@ fn privacy_and_name_are_changed_in_place() {
     assert_eq!(press(&mut app, KeyCode::Enter), [Effect::Network(Network::UpdateProfile(Box::new(name)))]);
     type_down(&mut app, 4);
     let privacy = Privacy { read_receipts: false, ..Privacy::default() };
-    let update = UpdateProfile { privacy: Some(privacy), ..UpdateProfile::default() };
+    let update = UpdateProfile { privacy: Some(privacy.into()), ..UpdateProfile::default() };
     assert_eq!(press(&mut app, KeyCode::Enter), [Effect::Network(Network::UpdateProfile(Box::new(update)))]);
 }
 

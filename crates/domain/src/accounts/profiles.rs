@@ -16,7 +16,7 @@ use crate::{Caller, Refusal};
 /// Profiles that a page of a search holds at most.
 pub const SEARCH_LIMIT: usize = 200;
 
-/// What changes of an account mean for its conversations.
+/// What changes of an account mean for its conversations, its contacts, and those who watch it.
 #[async_trait]
 pub trait Memberships: Send + Sync {
     /// Ends all memberships of the user by events, handing ownership over where needed. Safe to repeat.
@@ -27,6 +27,15 @@ pub trait Memberships: Send + Sync {
 
     /// From now on others see how far the user has read, or not.
     async fn show_reads(&self, user: UserId, shown: bool);
+
+    /// Ends all contacts, requests for contact and blocks of the user. Safe to repeat.
+    ///
+    /// # Errors
+    /// Some may remain; the account is not erased then.
+    async fn end_contacts(&self, user: UserId) -> Result<(), Refusal>;
+
+    /// Who may see the user's presence has changed.
+    fn show_presence(&self, user: UserId);
 }
 
 /// What [`Profiles`] rests on.
@@ -42,7 +51,7 @@ pub struct ProfilesDeps {
     pub clock: Arc<dyn Clock>,
     /// Checks passwords and signs devices out.
     pub auth: Auth,
-    /// What changes of an account mean for its conversations.
+    /// What changes of an account mean elsewhere.
     pub memberships: Arc<dyn Memberships>,
 }
 
@@ -75,24 +84,28 @@ impl Profiles {
     pub async fn update(&self, caller: Caller, change: UpdateProfile) -> Result<OwnProfile, Refusal> {
         let fields = rules::update(change)?;
         if fields != UpdateProfile::default() {
-            let shows_reads = fields.privacy.as_ref().map(|privacy| privacy.read_receipts);
+            let privacy = fields.privacy.clone().unwrap_or_default();
             let change = ProfileChange { fields, ts: self.deps.clock.now() };
             let entries = self.deps.accounts.update(caller.user, change).await?;
-            if let Some(shown) = shows_reads {
+            if let Some(shown) = privacy.read_receipts {
                 self.deps.memberships.show_reads(caller.user, shown).await;
+            }
+            if privacy.last_seen.is_some() {
+                self.deps.memberships.show_presence(caller.user);
             }
             self.deps.announcer.announce(entries);
         }
         self.me(caller).await
     }
 
-    /// Erases the caller's account: ends memberships, erases content, signs every device out.
+    /// Erases the caller's account: ends memberships and contacts, erases content, signs every device out.
     ///
     /// # Errors
     /// [`Refusal::Forbidden`] if the password is wrong, [`Refusal::Unavailable`] (safe to repeat).
     pub async fn delete(&self, caller: Caller, password: Secret) -> Result<(), Refusal> {
         self.deps.auth.check_password(caller, &password).await?;
         self.deps.memberships.leave_all(caller.user).await?;
+        self.deps.memberships.end_contacts(caller.user).await?;
         let devices = self.deps.devices.devices(caller.user).await?;
         self.deps.accounts.delete(caller.user, self.deps.clock.now()).await?;
         let devices = devices.into_iter().map(|device| device.id).collect();

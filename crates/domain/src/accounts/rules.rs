@@ -144,11 +144,13 @@ pub(super) fn update(change: UpdateProfile) -> Result<UpdateProfile, Refusal> {
         settings: change.settings.map(settings).transpose()?,
         privacy: change.privacy.map(|mut privacy| {
             let mut seen = Vec::new();
-            privacy.find_by.retain(|way| {
-                let new = !seen.contains(way);
-                seen.push(*way);
-                new
-            });
+            if let Some(ways) = &mut privacy.find_by {
+                ways.retain(|way| {
+                    let new = !seen.contains(way);
+                    seen.push(*way);
+                    new
+                });
+            }
             privacy
         }),
     })

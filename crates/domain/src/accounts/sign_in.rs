@@ -342,6 +342,7 @@ impl Auth {
                 }
                 SignInOutcome::TooMany => self.make_room(user).await?,
                 SignInOutcome::IdTaken => {}
+                SignInOutcome::Gone => return Err(Refusal::Unauthorized),
             }
         }
         Err(Refusal::busy("devices"))

@@ -11,7 +11,7 @@ use loquat_proto::{ConversationKind, Permissions, Role};
 
 pub(crate) use invites::works as invitation_works;
 pub use invites::{InviteDeps, InviteService};
-pub use memberships::ConversationMemberships;
+pub use memberships::{ConversationMemberships, MembershipDeps};
 pub(crate) use rights::Right;
 pub use service::{ConversationDeps, ConversationService, Created};
 

@@ -66,8 +66,9 @@ impl ConversationService {
     /// Creates a conversation, or finds the direct one that the two have.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`], [`Refusal::NotFound`] for a member who does not exist, [`Refusal::GroupFull`], and
-    /// [`Refusal::Conflict`] where the key came with another request before.
+    /// [`Refusal::Invalid`], [`Refusal::NotFound`] for a member who does not exist, [`Refusal::GroupFull`],
+    /// [`Refusal::Blocked`] where a member blocks the caller, and [`Refusal::Conflict`] where the key came with another
+    /// request before.
     pub async fn create(
         &self,
         caller: Caller,
@@ -106,6 +107,7 @@ impl ConversationService {
                 CreationOutcome::Existing(id) => {
                     return Ok(Created { conversation: self.get(caller, id).await?, created: false });
                 }
+                CreationOutcome::Blocked => return Err(Refusal::Blocked),
                 CreationOutcome::IdTaken => {}
             }
         }

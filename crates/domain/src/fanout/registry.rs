@@ -147,7 +147,7 @@ impl Registry {
                 }
             }
             Signal::Revoke { devices } => Self::revoke(sessions, devices),
-            Signal::Presence { .. } => {}
+            Signal::Presence { .. } | Signal::Audience { .. } => {}
         }
     }
 

@@ -209,6 +209,10 @@ impl Lane {
             }
             AppendOutcome::Conflict => self.decide_again(conversation, decided),
         }
+        let slot = self.slot(conversation);
+        if slot.doubtful {
+            slot.doubt();
+        }
         self.make_ready(conversation);
     }
 
@@ -229,6 +233,15 @@ impl Lane {
                 let delivery = Delivery { conversation, seq, ts: last.ts, event, origin };
                 let sees = state.members.iter().filter(|(_, member)| member.visible_from <= seq);
                 deliver::event(&*deps.bus, sees.map(|(user, _)| *user), &delivery);
+            }
+            for event in &events {
+                if let Change::Join { user, .. }
+                | Change::Admit { user, .. }
+                | Change::Leave { user }
+                | Change::Remove { user } = &event.change
+                {
+                    deliver::audience(&*deps.bus, state, *user);
+                }
             }
             if events.iter().any(|event| matches!(event.change, Change::Join { .. } | Change::Admit { .. })) {
                 // Who joined may hide how far they read, which is not known here.

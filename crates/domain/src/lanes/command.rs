@@ -32,6 +32,8 @@ pub(super) enum Command {
     Delete { caller: Caller, conversation: ConversationId, done: oneshot::Sender<Result<(), Refusal>> },
     /// A user's read receipts are shown from now on, or not.
     ShowReads { user: UserId, shown: bool },
+    /// What is known of a conversation may be old; answer once nothing is shown by it any more.
+    Doubt { conversation: ConversationId, done: oneshot::Sender<()> },
     /// Answer once everything appended so far was fanned out.
     Barrier(oneshot::Sender<()>),
 }

@@ -47,5 +47,8 @@ impl Lane {
             let members = conversation.members.iter().map(|member| member.user);
             deliver::event(&*self.deps.bus, members, &delivery);
         }
+        for member in &conversation.members {
+            deliver::audience_of(&*self.deps.bus, member.user, None);
+        }
     }
 }

@@ -43,9 +43,10 @@ pub(crate) fn event(bus: &dyn Bus, members: impl Iterator<Item = UserId>, delive
     }
 }
 
-/// Sends the cursors of these members to every member; reads that a member hides go to their own devices only.
+/// Sends the cursors of these members to every member; reads that a member hides go to their own devices only, and so
+/// does everything where one of the two blocks the other: it would say when they are there.
 pub(super) fn receipts(bus: &dyn Bus, state: &ConversationState, moved: &[UserId], origin: Option<u64>) {
-    if !state.is_small() {
+    if !state.is_small() || state.blocked {
         for user in moved {
             tell(bus, *user, &receipt_signal(state.id, cursors(state, &[*user], Some(*user)), origin));
         }
@@ -82,6 +83,21 @@ fn tell(bus: &dyn Bus, user: UserId, signal: &Option<Signal>) {
 fn receipt_signal(conversation: ConversationId, items: Vec<Cursor>, except: Option<u64>) -> Option<Signal> {
     let something = !items.is_empty();
     something.then(|| Signal::Frame { frame: frame::push(&Push::Receipt { conversation, items }), except })
+}
+
+/// Somebody came or went: who may see the presence of whom is asked again.
+pub(super) fn audience(bus: &dyn Bus, state: &ConversationState, user: UserId) {
+    audience_of(bus, user, None);
+    if state.is_small() {
+        for member in state.members.keys().filter(|member| **member != user) {
+            audience_of(bus, *member, Some(user));
+        }
+    }
+}
+
+/// Who may see this user's presence is asked again: for this watcher, or for any.
+pub(super) fn audience_of(bus: &dyn Bus, user: UserId, watcher: Option<UserId>) {
+    bus.publish(Topic::Presence(user), &Signal::Audience { watcher });
 }
 
 /// Tells the other members that one writes, or stopped.

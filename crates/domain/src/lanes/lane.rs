@@ -116,6 +116,10 @@ impl Lane {
             Command::Create(command) => self.create(command),
             Command::Delete { caller, conversation, done } => self.delete(caller, conversation, done),
             Command::ShowReads { user, shown } => self.show_reads(user, shown),
+            Command::Doubt { conversation, done } => {
+                self.doubt(conversation);
+                let _ = done.send(());
+            }
             Command::Barrier(done) => self.barriers.push(done),
         }
     }
@@ -128,8 +132,9 @@ impl Lane {
             return;
         };
         let slot = self.slot(conversation);
-        if slot.state.is_none() {
+        if slot.state.is_none() || slot.doubtful {
             slot.parked.push(command);
+            // Unless it is busy: then it is read afterwards.
             return self.load(conversation);
         }
         self.serve_hint(command);
@@ -304,6 +309,16 @@ impl Lane {
         let _ = done.send(answer);
     }
 
+    fn doubt(&mut self, conversation: ConversationId) {
+        let Some(slot) = self.slots.get_mut(&conversation) else { return };
+        if slot.phase == Phase::Appending {
+            slot.doubtful = true;
+        } else {
+            slot.doubt();
+            slot.outdated = true;
+        }
+    }
+
     fn show_reads(&mut self, user: UserId, shown: bool) {
         for slot in self.slots.values_mut() {
             slot.outdated = true;
@@ -341,13 +356,16 @@ async fn delete(
 }
 
 async fn answer(
-    LaneDeps { log, invites, .. }: &LaneDeps,
+    LaneDeps { log, invites, blocks, .. }: &LaneDeps,
     conversation: ConversationId,
     user: UserId,
     question: Question,
 ) -> Result<Facts, StoreError> {
-    let Question { target, emoji, nonce, code } = question;
+    let Question { target, emoji, nonce, code, added } = question;
     let mut facts = Facts::default();
+    if !added.is_empty() {
+        facts.blocked = blocks.is_blocked_by_any(user, &added).await?;
+    }
     if let Some(nonce) = nonce {
         facts.replay = log.find_nonce(conversation, user, &nonce).await?;
     }

@@ -31,7 +31,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::fanout::{Announcer, Session};
 use crate::messages::{Act, Ticket};
 use crate::metrics::Metrics;
-use crate::ports::{Bus, Clock, Conversations, Creation, CreationOutcome, EventLog, Invites};
+use crate::ports::{Blocks, Bus, Clock, Conversations, Creation, CreationOutcome, EventLog, Invites};
 use crate::receipts::CursorBook;
 use crate::sync::FanoutPass;
 use crate::{Caller, Refusal};
@@ -66,6 +66,8 @@ pub struct LaneDeps {
     pub conversations: Arc<dyn Conversations>,
     /// Invitations, by which users join.
     pub invites: Arc<dyn Invites>,
+    /// Who blocks whom.
+    pub blocks: Arc<dyn Blocks>,
     /// The bus, for fan-out.
     pub bus: Arc<dyn Bus>,
     /// Tells account logs.
@@ -176,6 +178,15 @@ impl Lanes {
     pub(crate) async fn show_reads(&self, user: UserId, shown: bool) {
         for inbox in &*self.inboxes {
             let _ = inbox.send(Command::ShowReads { user, shown }).await;
+        }
+    }
+
+    /// What stands outside the log and bears on who may write in this conversation has changed: it is read again before
+    /// it is used. Appends notice by themselves; receipts and typing do not.
+    pub(crate) async fn doubt(&self, conversation: ConversationId) {
+        let (done, answer) = oneshot::channel();
+        if self.inbox(conversation).send(Command::Doubt { conversation, done }).await.is_ok() {
+            let _ = answer.await;
         }
     }
 

@@ -73,9 +73,7 @@ impl Lane {
         let state =
             self.slots.get(&conversation).and_then(|slot| slot.state.as_ref()).ok_or(Refusal::NotFound)?;
         state.require(caller.user, Right::Post)?;
-        if state.blocked {
-            return Err(Refusal::Blocked);
-        }
+        state.require_open()?;
         if state.is_small() {
             deliver::typing(&*self.deps.bus, state, caller.user, on);
         }

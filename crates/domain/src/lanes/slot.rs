@@ -38,6 +38,8 @@ pub(super) struct Slot {
     pub phase: Phase,
     /// Whether what is being read may be old already: it is read again then.
     pub outdated: bool,
+    /// Whether the state is to be doubted once what is on its way has been fanned out by it.
+    pub doubtful: bool,
     /// Mutations, in the order in which they came.
     pub queue: VecDeque<Pending>,
     /// Receipts and typing that wait for the state.
@@ -63,6 +65,7 @@ impl Slot {
 
     /// Takes the state for uncertain: it is read again before it is used.
     pub fn doubt(&mut self) {
+        self.doubtful = false;
         if let Some(state) = self.state.take() {
             self.former = Some(Box::new(state));
         }

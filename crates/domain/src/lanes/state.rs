@@ -23,6 +23,7 @@ pub(super) struct ConversationState {
     pub history: History,
     pub settings: Settings,
     pub blocked: bool,
+    pub ended: bool,
     pub members: FxHashMap<UserId, MemberState>,
 }
 
@@ -71,6 +72,7 @@ impl ConversationState {
                 slow_mode_ms: slow_mode_ms.unwrap_or(0),
             },
             blocked: facts.blocked,
+            ended: facts.ended,
             members,
         };
         book.overlay(state.id, |user, delivered, read| {
@@ -103,6 +105,15 @@ impl ConversationState {
         let member = self.member(user)?;
         right.require(member.role, &self.settings.permissions)?;
         Ok(member)
+    }
+
+    /// Nobody writes while one of the two blocks the other, nor when one of them is gone.
+    pub fn require_open(&self) -> Result<(), Refusal> {
+        match (self.ended, self.blocked) {
+            (true, _) => Err(Refusal::Gone),
+            (false, true) => Err(Refusal::Blocked),
+            (false, false) => Ok(()),
+        }
     }
 
     /// Whether everyone is told of everyone's receipts and typing.

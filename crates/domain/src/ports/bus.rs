@@ -37,6 +37,11 @@ pub enum Signal {
         /// The devices.
         devices: Vec<DeviceId>,
     },
+    /// Who may see the user's presence has changed: those who watch are looked at again.
+    Audience {
+        /// For this watcher; `None`: for any.
+        watcher: Option<UserId>,
+    },
     /// A user came, went or is away.
     Presence {
         /// The state from now on.

@@ -27,6 +27,8 @@ pub struct ConversationFacts {
     pub settings: SettingsBody,
     /// In a direct conversation: whether one has blocked the other.
     pub blocked: bool,
+    /// In a direct conversation: whether one of the two accounts is deleted.
+    pub ended: bool,
     /// The members, oldest membership first.
     pub members: Vec<MemberFacts>,
 }
@@ -117,8 +119,10 @@ pub enum CreationOutcome {
         /// The account events written with it.
         account: Vec<AccountEntry>,
     },
-    /// The two have a direct conversation already.
+    /// The two have a direct conversation already, and the other one does not block the creator.
     Existing(ConversationId),
+    /// One of the members blocks the creator, or the creator blocks the other one of a new direct conversation.
+    Blocked,
     /// The id is taken: try another.
     IdTaken,
 }

@@ -38,6 +38,8 @@ pub enum SignInOutcome {
     TooMany,
     /// The id is taken: try another.
     IdTaken,
+    /// The account is gone.
+    Gone,
 }
 
 /// A rotation of a refresh token.

@@ -169,8 +169,8 @@ pub enum AppendOutcome {
         /// Account events written with it, with their owners, in order.
         account: Vec<AccountEntry>,
     },
-    /// Head or version were not as expected, the conversation is gone, or an invitation admits nobody any more:
-    /// nothing of it was appended. Reload.
+    /// Head or version were not as expected, the conversation is gone, an invitation admits nobody any more, or somebody
+    /// whom the sender lets in (a [`Change::Join`]) blocks the sender: nothing of it was appended. Reload.
     Conflict,
 }
 

@@ -10,6 +10,7 @@
 mod accounts;
 mod bus;
 mod clock;
+mod contacts;
 mod conversations;
 mod devices;
 mod error;
@@ -23,6 +24,7 @@ pub use accounts::{
 };
 pub use bus::{Bus, Receiver, Signal, Topic};
 pub use clock::{Clock, Random};
+pub use contacts::{BlockChange, BlockOutcome, Blocks, ContactLimits, ContactOutcome, Contacts, Full};
 pub use conversations::{
     ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts, NewConversation,
     NewMember, Standing, SyncPosition, ViewQuery, ViewSlice,

@@ -5,5 +5,6 @@
 
 mod service;
 mod table;
+mod watchers;
 
 pub use service::{PresenceDeps, PresenceService};

@@ -6,10 +6,11 @@ use std::time::Duration;
 use loquat_proto::frame::{self, Push};
 use loquat_proto::presence::HeartbeatAnswer;
 use loquat_proto::{Limits, Presence, PresenceState, Timestamp, UserId};
-use parking_lot::{Mutex, RwLock};
-use rustc_hash::FxHashMap;
+use parking_lot::Mutex;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::table::{HEARTBEAT_EXPIRES_MS, Table, Transition};
+use super::watchers::{Verdict, Watchers};
 use crate::fanout::{Session, SessionObserver};
 use crate::ports::{Bus, Clock, Presences, Signal, Topic};
 use crate::{Caller, Refusal};
@@ -40,14 +41,14 @@ pub struct PresenceService {
 struct Shared {
     deps: PresenceDeps,
     table: Mutex<Table>,
-    watchers: RwLock<FxHashMap<UserId, Vec<Arc<Session>>>>,
+    watchers: Watchers,
 }
 
 impl PresenceService {
     /// The service over these parts.
     #[must_use]
     pub fn new(deps: PresenceDeps) -> Self {
-        Self { shared: Arc::new(Shared { deps, table: Mutex::default(), watchers: RwLock::default() }) }
+        Self { shared: Arc::new(Shared { deps, table: Mutex::default(), watchers: Watchers::default() }) }
     }
 
     /// A session is live.
@@ -88,71 +89,116 @@ impl PresenceService {
     /// [`Refusal::TooLarge`] for more than `limits.watched_users`.
     pub async fn watch(&self, session: &Arc<Session>, users: Vec<UserId>) -> Result<Vec<Presence>, Refusal> {
         // Watch first, look then: a change in between is told twice rather than missed.
-        let (_, visible) = self.look(session.caller().user, &users).await?;
-        self.replace_watched(session, visible);
-        Ok(self.look(session.caller().user, &users).await?.0)
+        let watcher = session.caller().user;
+        let (_, before) = self.look(watcher, &users).await?;
+        self.replace_watched(session, &users, &before);
+        let (items, after) = self.look(watcher, &users).await?;
+        for user in before.symmetric_difference(&after) {
+            // Nobody watched yet when it changed.
+            self.shared.watchers.doubt(*user, Some(watcher));
+        }
+        Ok(items)
     }
 
-    /// What the viewer sees of these users, and those of them who may be watched.
-    async fn look(&self, viewer: UserId, users: &[UserId]) -> Result<(Vec<Presence>, Vec<UserId>), Refusal> {
+    /// What the viewer sees of these users, and those of them whom they may see.
+    async fn look(
+        &self,
+        viewer: UserId,
+        users: &[UserId],
+    ) -> Result<(Vec<Presence>, FxHashSet<UserId>), Refusal> {
         let limit = self.shared.deps.limits.watched_users;
         if users.len() > limit {
             return Err(Refusal::TooLarge { what: "users", limit });
         }
         let visible = self.shared.deps.presences.visible(viewer, users).await?;
         let seen: FxHashMap<UserId, Option<Timestamp>> = visible.into_iter().collect();
+        let shown = users.iter().map(|user| match seen.get(user) {
+            None => hidden(*user),
+            Some(saved) => self.shown(*user, *saved),
+        });
+        Ok((shown.collect(), seen.keys().copied().collect()))
+    }
+
+    /// The presence of a user as who may see it does.
+    fn shown(&self, user: UserId, saved: Option<Timestamp>) -> Presence {
         let now = self.shared.deps.clock.now();
         let table = self.shared.table.lock();
-        let presence = |user: &UserId| match seen.get(user) {
-            None => Presence { user: *user, state: PresenceState::Offline, last_seen: None },
-            Some(saved) => {
-                let state = table.state(*user);
-                let last_seen = match state {
-                    PresenceState::Offline => table.unsaved_last_seen(*user).max(*saved),
-                    PresenceState::Away | PresenceState::Online => Some(now),
-                };
-                Presence { user: *user, state, last_seen }
-            }
+        let state = table.state(user);
+        let last_seen = match state {
+            PresenceState::Offline => table.unsaved_last_seen(user).max(saved),
+            PresenceState::Away | PresenceState::Online => Some(now),
         };
-        Ok((users.iter().map(presence).collect(), seen.keys().copied().collect()))
+        Presence { user, state, last_seen }
     }
 
-    fn replace_watched(&self, session: &Arc<Session>, users: Vec<UserId>) {
-        let mut watchers = self.shared.watchers.write();
+    fn replace_watched(&self, session: &Arc<Session>, users: &[UserId], visible: &FxHashSet<UserId>) {
+        let users: FxHashSet<UserId> = users.iter().copied().collect();
+        let before = session.replace_watched(users.iter().copied().collect());
         for user in &users {
-            watchers.entry(*user).or_default().push(session.clone());
-            self.shared.deps.bus.join(Topic::Presence(*user));
+            if self.shared.watchers.add(*user, session, visible.contains(user)) {
+                self.shared.deps.bus.join(Topic::Presence(*user));
+            }
         }
-        for user in session.replace_watched(users.into_boxed_slice()) {
-            self.unwatch(&mut watchers, user, session);
+        for user in before.into_iter().filter(|user| !users.contains(user)) {
+            self.unwatch(user, session);
         }
     }
 
-    fn unwatch(
-        &self,
-        watchers: &mut FxHashMap<UserId, Vec<Arc<Session>>>,
-        user: UserId,
-        session: &Arc<Session>,
-    ) {
-        let Some(sessions) = watchers.get_mut(&user) else { return };
-        if let Some(index) = sessions.iter().position(|other| Arc::ptr_eq(other, session)) {
-            sessions.swap_remove(index);
+    fn unwatch(&self, user: UserId, session: &Arc<Session>) {
+        if self.shared.watchers.remove(user, session) {
             self.shared.deps.bus.leave(Topic::Presence(user));
         }
-        if sessions.is_empty() {
-            watchers.remove(&user);
-        }
+    }
+
+    /// Who may see the presence of `user` has changed: for this watcher, or for any.
+    pub(crate) fn audience_changed(&self, user: UserId, watcher: Option<UserId>) {
+        self.shared.deps.bus.publish(Topic::Presence(user), &Signal::Audience { watcher });
     }
 
     /// Takes what the bus says of a watched user.
     pub(crate) fn receive(&self, user: UserId, signal: &Signal) {
-        let Signal::Presence { state, last_seen } = signal else { return };
-        let watchers = self.shared.watchers.read();
-        let Some(sessions) = watchers.get(&user) else { return };
-        let frame = frame::push(&Push::Presence { user, state: *state, last_seen: *last_seen });
-        for session in sessions {
-            session.deliver(frame.clone());
+        match signal {
+            Signal::Presence { state, last_seen } => {
+                let presence = Push::Presence { user, state: *state, last_seen: *last_seen };
+                let frame = frame::push(&presence);
+                self.shared.watchers.each_who_sees(user, |session| session.deliver(frame.clone()));
+            }
+            Signal::Audience { watcher } => self.shared.watchers.doubt(user, *watcher),
+            Signal::Frame { .. } | Signal::Account { .. } | Signal::Revoke { .. } => {}
         }
+    }
+
+    /// Asks again who may see whom wherever that may have changed, for as long as the task lives.
+    pub async fn keep_to_audiences(self) {
+        loop {
+            self.shared.watchers.doubts().await;
+            for (user, watchers) in self.shared.watchers.take_doubts() {
+                for watcher in watchers {
+                    self.look_again(user, watcher).await;
+                }
+            }
+        }
+    }
+
+    async fn look_again(&self, user: UserId, watcher: UserId) {
+        let visible = match self.shared.deps.presences.visible(watcher, &[user]).await {
+            Ok(visible) => visible,
+            Err(error) => {
+                // Until it is known, nothing is shown.
+                tracing::warn!(%error, "who may see whom is not known");
+                self.shared.watchers.doubt(user, Some(watcher));
+                return tokio::time::sleep(EVERY).await;
+            }
+        };
+        let seen = visible.first().map(|(_, saved)| *saved);
+        self.shared.watchers.settle(user, watcher, seen.is_some(), |session, verdict| {
+            let presence = match (verdict, seen) {
+                (Verdict::Show, Some(saved)) => self.shown(user, saved),
+                (Verdict::Show | Verdict::Hide, _) => hidden(user),
+            };
+            let Presence { user, state, last_seen } = presence;
+            session.deliver(frame::push(&Push::Presence { user, state, last_seen }));
+        });
     }
 
     fn publish(&self, transition: Option<Transition>) {
@@ -199,9 +245,13 @@ impl SessionObserver for PresenceService {
         let now = self.shared.deps.clock.now();
         let transition = self.shared.table.lock().disconnect(session.caller().user, session.id(), now);
         self.publish(transition);
-        let mut watchers = self.shared.watchers.write();
         for user in session.replace_watched(Box::default()) {
-            self.unwatch(&mut watchers, user, session);
+            self.unwatch(user, session);
         }
     }
+}
+
+/// What is shown of who may not be seen.
+const fn hidden(user: UserId) -> Presence {
+    Presence { user, state: PresenceState::Offline, last_seen: None }
 }

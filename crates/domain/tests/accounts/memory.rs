@@ -245,7 +245,7 @@ impl Accounts for Memory {
             record.own.settings = settings;
         }
         if let Some(privacy) = fields.privacy {
-            record.own.privacy = privacy;
+            record.own.privacy = record.own.privacy.clone().changed(privacy);
         }
         Ok(vec![state.log(user, AccountEventKind::Profile, json!({}), change.ts)])
     }

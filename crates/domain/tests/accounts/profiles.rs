@@ -19,7 +19,7 @@ async fn a_change_is_whole_announced_and_answered() {
         bio: Some("first\nsecond".to_owned()),
         avatar: Some(Some("media:1".to_owned())),
         settings: Some(json!({"theme": "dark"})),
-        privacy: Some(Privacy { last_seen: LastSeenAudience::Nobody, ..Privacy::default() }),
+        privacy: Some(Privacy { last_seen: LastSeenAudience::Nobody, ..Privacy::default() }.into()),
     };
     let own = world.profiles.update(ada, change).await.unwrap();
     assert_eq!(own.profile.display_name, "Ada 🌻");
@@ -125,6 +125,7 @@ async fn an_account_ends_whole() {
     world.memberships.stuck.store(false, Ordering::Relaxed);
     world.profiles.delete(caller(&ada), secret(PASSWORD)).await.unwrap();
     assert_eq!(*world.memberships.left.lock(), [user]);
+    assert_eq!(*world.memberships.parted.lock(), [user]);
     let devices = [ada.session.device.id, other.session.device.id];
     assert_eq!(world.published(user), [revoked(&devices)]);
     for signed_in in [&ada, &other] {
@@ -141,8 +142,9 @@ async fn hiding_how_far_one_reads_is_told_to_the_conversations() {
     for (privacy, told) in
         [(Privacy { read_receipts: false, ..Privacy::default() }, false), (Privacy::default(), true)]
     {
-        let change = UpdateProfile { privacy: Some(privacy), ..UpdateProfile::default() };
+        let change = UpdateProfile { privacy: Some(privacy.into()), ..UpdateProfile::default() };
         world.profiles.update(mira, change).await.unwrap();
         assert_eq!(world.memberships.shown.lock().last(), Some(&(mira.user, told)));
     }
+    assert_eq!(*world.memberships.audiences.lock(), [mira.user, mira.user], "nor when one is there");
 }

@@ -70,6 +70,8 @@ pub(crate) struct TestMemberships {
     pub(crate) left: Mutex<Vec<UserId>>,
     pub(crate) stuck: AtomicBool,
     pub(crate) shown: Mutex<Vec<(UserId, bool)>>,
+    pub(crate) parted: Mutex<Vec<UserId>>,
+    pub(crate) audiences: Mutex<Vec<UserId>>,
 }
 
 #[async_trait]
@@ -84,6 +86,15 @@ impl Memberships for TestMemberships {
 
     async fn show_reads(&self, user: UserId, shown: bool) {
         self.shown.lock().push((user, shown));
+    }
+
+    async fn end_contacts(&self, user: UserId) -> Result<(), Refusal> {
+        self.parted.lock().push(user);
+        Ok(())
+    }
+
+    fn show_presence(&self, user: UserId) {
+        self.audiences.lock().push(user);
     }
 }
 

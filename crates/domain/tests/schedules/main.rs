@@ -8,6 +8,7 @@
 
 #![allow(clippy::print_stdout, reason = "seeds are printed")]
 
+mod blocks;
 mod client;
 mod ledger;
 mod oracle;
@@ -26,11 +27,21 @@ fn number(variable: &str) -> Option<u64> {
 
 #[test]
 fn every_schedule_keeps_the_promises() {
+    every(1, |seed| deterministic(world::run(seed)));
+}
+
+#[test]
+fn every_block_takes_effect_at_once() {
+    every(5, |seed| deterministic(blocks::run(seed)));
+}
+
+/// Runs one of so many schedules of a run.
+fn every(share: u64, run: impl Fn(u64)) {
     if let Some(seed) = number("LOQUAT_SEED") {
-        return deterministic(world::run(seed));
+        return run(seed);
     }
-    for seed in 0..number("LOQUAT_SCHEDULES").unwrap_or(SCHEDULES) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| deterministic(world::run(seed)))) {
+    for seed in 0..number("LOQUAT_SCHEDULES").unwrap_or(SCHEDULES).div_ceil(share) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| run(seed))) {
             println!("schedule {seed} broke a promise: LOQUAT_SEED={seed} replays it");
             resume_unwind(panic);
         }

@@ -114,7 +114,7 @@ async fn build(seed: u64, dice: &mut Dice) -> World {
     for name in NAMES {
         let caller = app.user(name).await;
         if dice.chance(250) {
-            let privacy = Some(Privacy { read_receipts: false, ..Privacy::default() });
+            let privacy = Some(Privacy { read_receipts: false, ..Privacy::default() }.into());
             let change = UpdateProfile { privacy, ..UpdateProfile::default() };
             app.accounts().update(caller, change).await.expect("nothing fails yet");
             hides_reads.push(caller.user);

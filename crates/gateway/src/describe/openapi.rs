@@ -153,6 +153,7 @@ fn audience(access: Access) -> &'static str {
     let Access::SignedIn(audience) = access else { return "" };
     match audience {
         Audience::Everyone => "",
+        Audience::Unblocked => "For everyone whom the other user does not block.",
         Audience::NotRemoved => "For everyone but those whom the members removed.",
         Audience::DeviceOwner => "For the user whose device it is.",
         Audience::Members(loquat_proto::Role::Guest) => "For members of the conversation.",

@@ -17,6 +17,7 @@ use crate::route::{Access, Audience, Route};
 use crate::state::GatewayState;
 
 const EVERYONE: Access = Access::SignedIn(Audience::Everyone);
+const UNBLOCKED: Access = Access::SignedIn(Audience::Unblocked);
 const ANY_MEMBER: Access = Access::SignedIn(Audience::Members(Role::Guest));
 const ADMINS: Access = Access::SignedIn(Audience::Members(Role::Admin));
 const OWNER: Access = Access::SignedIn(Audience::Members(Role::Owner));
@@ -24,7 +25,7 @@ const OWNER: Access = Access::SignedIn(Audience::Members(Role::Owner));
 pub(crate) static ROUTES: &[Route] = &[
     Route::new(Method::GET, "/v1/conversations", EVERYONE, |method| on(method, list))
         .about("Lists the caller's conversations, newest activity first.", ""),
-    Route::new(Method::POST, "/v1/conversations", EVERYONE, |method| on(method, create)).about(
+    Route::new(Method::POST, "/v1/conversations", UNBLOCKED, |method| on(method, create)).about(
         "Creates a conversation.",
         "A direct conversation that is there already is answered with 200.",
     ),

@@ -3,6 +3,7 @@
 
 pub(crate) mod auth;
 pub(crate) mod connect;
+pub(crate) mod contacts;
 pub(crate) mod conversations;
 pub(crate) mod invites;
 pub(crate) mod me;

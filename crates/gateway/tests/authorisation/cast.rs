@@ -14,6 +14,8 @@ pub enum Actor {
     Revoked,
     /// Signed in, never a member.
     Stranger,
+    /// Signed in, never a member; the bystander blocks them.
+    Blocked,
     /// A member once.
     Former,
     Guest,
@@ -25,10 +27,11 @@ pub enum Actor {
 }
 
 impl Actor {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Nobody,
         Self::Revoked,
         Self::Stranger,
+        Self::Blocked,
         Self::Former,
         Self::Guest,
         Self::Member,
@@ -40,7 +43,7 @@ impl Actor {
     /// The role in the conversation, of who is a member and signed in.
     pub fn role(self) -> Option<Role> {
         match self {
-            Self::Nobody | Self::Revoked | Self::Stranger | Self::Former => None,
+            Self::Nobody | Self::Revoked | Self::Stranger | Self::Blocked | Self::Former => None,
             Self::Guest => Some(Role::Guest),
             Self::Member | Self::Author => Some(Role::Member),
             Self::Admin => Some(Role::Admin),
@@ -53,6 +56,7 @@ impl Actor {
 pub struct Cast {
     pub revoked: Person,
     pub stranger: Person,
+    pub blocked: Person,
     pub former: Person,
     pub guest: Person,
     pub member: Person,
@@ -61,6 +65,8 @@ pub struct Cast {
     pub owner: Person,
     /// Somebody to act upon.
     pub bystander: Person,
+    /// The direct conversation of the blocked and the bystander.
+    pub direct: Group,
 }
 
 impl Cast {
@@ -69,8 +75,16 @@ impl Cast {
         let revoked = someone("revoked").await;
         let second = Person::log_in(server, &revoked.username).await;
         second.delete(&format!("/v1/me/devices/{}", revoked.device)).await.expect(204);
+        let (blocked, bystander) = (someone("blocked").await, someone("bystander").await);
+        let body = json!({"kind": "direct", "members": [bystander.id]});
+        let id = blocked.post("/v1/conversations", body).await.expect(201)["id"].as_str().unwrap().to_owned();
+        let message = blocked.say(&id, "before the block").await;
+        bystander.put(&format!("/v1/blocks/{}", blocked.id)).await.expect(204);
         Self {
+            direct: Group { id, message },
             revoked,
+            blocked,
+            bystander,
             stranger: someone("stranger").await,
             former: someone("former").await,
             guest: someone("guest").await,
@@ -78,7 +92,6 @@ impl Cast {
             author: someone("author").await,
             admin: someone("admin").await,
             owner: someone("owner").await,
-            bystander: someone("bystander").await,
         }
     }
 }
@@ -104,6 +117,13 @@ impl<'a> Scene<'a> {
         Self { server, cast, group, observer, owner }
     }
 
+    /// The direct conversation of the blocked and the one who blocks them.
+    pub fn in_direct(server: &'a Server, cast: &'a Cast) -> Self {
+        let group = Group { id: cast.direct.id.clone(), message: cast.direct.message };
+        let (observer, owner) = (cast.stranger.clone(), cast.owner.clone());
+        Self { server, cast, group, observer, owner }
+    }
+
     /// The client that the actor calls with.
     pub fn client(&self, actor: Actor) -> Client {
         self.person(actor).map_or_else(|| self.server.client(), |person| (**person).clone())
@@ -115,6 +135,7 @@ impl<'a> Scene<'a> {
             Actor::Nobody => return None,
             Actor::Revoked => &cast.revoked,
             Actor::Stranger => &cast.stranger,
+            Actor::Blocked => &cast.blocked,
             Actor::Former => &cast.former,
             Actor::Guest => &cast.guest,
             Actor::Member => &cast.member,
@@ -131,6 +152,9 @@ impl<'a> Scene<'a> {
 
     /// An invitation by the owner.
     pub async fn invite(&self) -> String {
+        if self.group.id == self.cast.direct.id {
+            return "nobody-is-invited-here".to_owned();
+        }
         let path = format!("/v1/conversations/{}/invites", self.group.id);
         let invite = self.owner.post(&path, json!({})).await.expect(201);
         invite["code"].as_str().unwrap().to_owned()

@@ -8,7 +8,7 @@ use crate::support::{Received, Server, Socket, nonce};
 use crate::{Outcome, expected};
 
 /// A frame that succeeds for whoever may send it.
-fn sample(op: FrameOp, scene: &Scene<'_>) -> Value {
+pub fn sample(op: FrameOp, scene: &Scene<'_>) -> Value {
     let conversation = &scene.group.id;
     let target = scene.group.message;
     let nonce = nonce();
@@ -107,6 +107,7 @@ async fn as_somebody(scene: &Scene<'_>, op: FrameOp, token: &str) -> Outcome {
             Ok(_) => Outcome::Allowed,
             Err("forbidden") => Outcome::Forbidden,
             Err("not_found") => Outcome::NotFound,
+            Err("blocked") => Outcome::Blocked,
             Err(code) => panic!("{op:?}: {code}"),
         },
     }

@@ -8,6 +8,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod blocked;
 mod cast;
 mod frames;
 mod samples;
@@ -17,7 +18,7 @@ use futures_util::{StreamExt as _, stream};
 use loquat_gateway::{Access, Audience, Route, routes};
 use loquat_proto::Role;
 use serde_json::Value;
-use support::Server;
+use support::{Answer, Server};
 
 /// Routes that are tried at the same time.
 const AT_A_TIME: usize = 8;
@@ -33,6 +34,8 @@ pub enum Outcome {
     Forbidden,
     /// To the caller it is not there.
     NotFound,
+    /// One of the two blocks the other.
+    Blocked,
 }
 
 /// What should become of it.
@@ -44,7 +47,8 @@ pub fn expected(access: Access, actor: Actor) -> Outcome {
     let role = actor.role();
     match (audience, role) {
         (Audience::NotRemoved, _) if actor == Actor::Former => Outcome::Forbidden,
-        (Audience::Everyone | Audience::NotRemoved, _) => Outcome::Allowed,
+        (Audience::Unblocked, _) if actor == Actor::Blocked => Outcome::Blocked,
+        (Audience::Everyone | Audience::NotRemoved | Audience::Unblocked, _) => Outcome::Allowed,
         (Audience::DeviceOwner, _) if actor == Actor::Author => Outcome::Allowed,
         (Audience::DeviceOwner, _) | (_, None) => Outcome::NotFound,
         (Audience::Members(least), Some(role)) if role >= least => Outcome::Allowed,
@@ -70,7 +74,9 @@ async fn every_route_lets_in_whom_it_should() {
 async fn lets_in_whom_it_should(server: &Server, shared: &Cast, index: usize, route: &Route) {
     // What everyone may do may end an account or a session: those routes get people of their own.
     let own = match route.access() {
-        Access::SignedIn(Audience::Everyone) => Some(Cast::sign_up(server, index + 1).await),
+        Access::SignedIn(Audience::Everyone | Audience::Unblocked) => {
+            Some(Cast::sign_up(server, index + 1).await)
+        }
         _ => None,
     };
     let cast = own.as_ref().unwrap_or(shared);
@@ -83,15 +89,7 @@ async fn lets_in_whom_it_should(server: &Server, shared: &Cast, index: usize, ro
         let head = scene.head().await;
         let client = scene.client(actor);
         let answer = client.call(route.method().clone(), &sample.path, sample.body.clone()).await;
-        let outcome = match answer.status {
-            200..=299 => Outcome::Allowed,
-            401 => Outcome::Unauthorized,
-            403 => Outcome::Forbidden,
-            404 => Outcome::NotFound,
-            // A socket is not opened by a plain call, but nobody is kept from trying.
-            400 if route.template() == "/v1/ws" => Outcome::Allowed,
-            status => panic!("{name}: {status} {}", answer.body),
-        };
+        let outcome = outcome(&answer, route, &name);
         assert_eq!(outcome, expected(route.access(), actor), "{name}: {}", answer.body);
         if outcome == Outcome::Allowed {
             continue;
@@ -106,6 +104,20 @@ async fn lets_in_whom_it_should(server: &Server, shared: &Cast, index: usize, ro
                 "{name}: tells that the conversation is there"
             );
         }
+    }
+}
+
+/// What an answer says.
+fn outcome(answer: &Answer, route: &Route, name: &str) -> Outcome {
+    match answer.status {
+        200..=299 => Outcome::Allowed,
+        401 => Outcome::Unauthorized,
+        403 if answer.body["code"] == "blocked" => Outcome::Blocked,
+        403 => Outcome::Forbidden,
+        404 => Outcome::NotFound,
+        // A socket is not opened by a plain call, but nobody is kept from trying.
+        400 if route.template() == "/v1/ws" => Outcome::Allowed,
+        status => panic!("{name}: {status} {}", answer.body),
     }
 }
 

@@ -27,7 +27,7 @@ pub async fn sample(route: &Route, scene: &Scene<'_>) -> Option<Sample> {
 async fn fill(template: &str, scene: &Scene<'_>) -> String {
     let mut path = template
         .replace("{conversation}", &scene.group.id)
-        .replace("{user}", &scene.cast.bystander.id)
+        .replace("{user}", &whom(template, scene).id)
         .replace("{seq}", &scene.group.message.to_string())
         .replace("{emoji}", "%F0%9F%91%8D");
     if path.contains("{device}") {
@@ -38,6 +38,23 @@ async fn fill(template: &str, scene: &Scene<'_>) -> String {
         path = path.replace("{code}", &scene.invite().await);
     }
     path
+}
+
+/// On whom a call is made.
+fn whom<'a>(template: &str, scene: &'a Scene<'_>) -> &'a Person {
+    // The bystander asks nobody whom they block.
+    if template.ends_with("/decline") { scene.observer() } else { &scene.cast.bystander }
+}
+
+/// Asks everybody to be a contact, as far as they may be asked.
+async fn ask_everybody(asker: &Person, scene: &Scene<'_>) {
+    let cast = scene.cast;
+    for one in
+        [&cast.stranger, &cast.former, &cast.guest, &cast.member, &cast.author, &cast.admin, &cast.owner]
+    {
+        asker.post("/v1/contacts/requests", json!({"user": one.id})).await;
+    }
+    asker.post("/v1/contacts/requests", json!({"user": cast.blocked.id})).await;
 }
 
 /// The body of a call: `Null` for none.
@@ -64,6 +81,16 @@ async fn body(route: &Route, scene: &Scene<'_>) -> Option<Value> {
         ("DELETE", "/v1/me/devices/{device}") => nothing,
         ("POST", "/v1/presence/heartbeat") => json!({"state": "online"}),
         ("POST", "/v1/connect") => nothing,
+        ("GET", "/v1/contacts" | "/v1/contacts/requests" | "/v1/blocks") => nothing,
+        ("POST", "/v1/contacts/requests") => json!({"user": scene.cast.bystander.id}),
+        (
+            "POST",
+            template @ ("/v1/contacts/requests/{user}/accept" | "/v1/contacts/requests/{user}/decline"),
+        ) => {
+            ask_everybody(whom(template, scene), scene).await;
+            nothing
+        }
+        ("DELETE", "/v1/contacts/{user}" | "/v1/blocks/{user}") | ("PUT", "/v1/blocks/{user}") => nothing,
         ("GET", "/v1/conversations") => nothing,
         ("POST", "/v1/conversations") => {
             json!({"kind": "group", "title": "New", "members": [scene.cast.bystander.id]})

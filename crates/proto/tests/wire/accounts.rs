@@ -1,6 +1,6 @@
 use loquat_proto::account::{
-    ChangePassword, Connect, DeleteAccount, DeviceInfo, FindBy, LastSeenAudience, LogIn, Refresh, Secret,
-    SignUp, UpdateProfile,
+    ChangePassword, Connect, DeleteAccount, DeviceInfo, FindBy, LastSeenAudience, LogIn, PrivacyChange,
+    Refresh, Secret, SignUp, UpdateProfile,
 };
 use loquat_proto::presence::{Heartbeat, HeartbeatAnswer};
 use loquat_proto::{Device, OwnProfile, Presence, PresenceState, Privacy, Profile, Session, UserKind};
@@ -76,7 +76,7 @@ fn update() -> UpdateProfile {
         bio: Some(String::new()),
         avatar: Some(Some("6".to_owned())),
         settings: Some(json!({})),
-        privacy: Some(Privacy { last_seen: LastSeenAudience::Nobody, ..Privacy::default() }),
+        privacy: Some(Privacy { last_seen: LastSeenAudience::Nobody, ..Privacy::default() }.into()),
     }
 }
 
@@ -96,6 +96,10 @@ snapshots! {
     delete_account: DeleteAccount { password: password() };
     update_profile: update();
     update_profile_takes_the_avatar_away: UpdateProfile { avatar: Some(None), ..UpdateProfile::default() };
+    update_privacy_in_part: UpdateProfile {
+        privacy: Some(PrivacyChange { read_receipts: Some(false), ..PrivacyChange::default() }),
+        ..UpdateProfile::default()
+    };
     connect: Connect {
         url: "wss://chat.example.org/v1/ws".to_owned(),
         ticket: Secret("ticket".to_owned()),

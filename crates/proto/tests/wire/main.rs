@@ -6,6 +6,7 @@
 
 mod accounts;
 mod common;
+mod contacts;
 mod conversations;
 mod errors;
 mod events;

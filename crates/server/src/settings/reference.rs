@@ -35,7 +35,7 @@ const fn limit(key: &'static str, meaning: &'static str) -> Reference {
 const MANY: i64 = u32::MAX as i64;
 
 /// All settings, in the order of the guide.
-pub(crate) static SETTINGS: [Reference; 63] = [
+pub(crate) static SETTINGS: [Reference; 68] = [
     setting(
         "listen",
         "address and port for clients; port 0 takes any free one, which the first line of output names",
@@ -107,6 +107,22 @@ pub(crate) static SETTINGS: [Reference; 63] = [
     number("limits.sockets_per_user", 1..=100_000, "sockets of a user at a time"),
     number("limits.watched_users", 1..=100_000, "users whose presence one socket watches"),
     number("limits.connections", 1..=10_000_000, "sockets of this process; needs as many file descriptors"),
+    number("limits.contacts", 1..=1_000_000, "contacts of a user"),
+    number(
+        "limits.contact_requests",
+        1..=100_000,
+        "requests for contact that a user asked and that wait for an answer",
+    ),
+    number(
+        "limits.contact_requests_received",
+        1..=1_000_000,
+        "requests for contact that wait for one user's answer",
+    ),
+    limit(
+        "limits.contact_requests_per_hour",
+        "requests for contact that a user makes in an hour; 0: no limit",
+    ),
+    number("limits.blocks", 1..=1_000_000, "users whom a user has blocked"),
     number("lanes.count", 1..=1_024, "writers that conversations are divided among"),
     number("lanes.queue", 1..=1_048_576, "commands that wait for a lane; beyond, `unavailable`"),
     number(

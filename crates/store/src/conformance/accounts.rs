@@ -3,7 +3,7 @@
 use loquat_domain::ports::{
     Accounts, IdempotencyKey, NewUser, ProfileChange, RememberedAnswer, SignUpOutcome,
 };
-use loquat_proto::account::{FindBy, LastSeenAudience, UpdateProfile};
+use loquat_proto::account::{FindBy, LastSeenAudience, PrivacyChange, UpdateProfile};
 use loquat_proto::{AccountEventKind, Privacy, UserKind};
 use serde_json::json;
 
@@ -97,7 +97,7 @@ pub async fn a_profile_changes_field_by_field<S: Ports>(store: &S) {
     let fields = UpdateProfile {
         avatar: Some(None),
         settings: Some(json!({"theme": "dark"})),
-        privacy: Some(privacy.clone()),
+        privacy: Some(privacy.clone().into()),
         ..UpdateProfile::default()
     };
     let told = update(fields).await.unwrap();
@@ -108,6 +108,12 @@ pub async fn a_profile_changes_field_by_field<S: Ports>(store: &S) {
     let profile = own.profile;
     assert_eq!((profile.display_name.as_str(), profile.bio.as_str(), profile.avatar), ("Ann", "🌾", None));
     assert_eq!((own.privacy, own.settings), (privacy, json!({"theme": "dark"})));
+    // Of the privacy, too.
+    let part = Some(PrivacyChange { read_receipts: Some(true), ..PrivacyChange::default() });
+    update(UpdateProfile { privacy: part, ..UpdateProfile::default() }).await.unwrap();
+    let own = store.user(ann).await.unwrap().unwrap().own;
+    assert_eq!((own.privacy.last_seen, own.privacy.read_receipts), (LastSeenAudience::Nobody, true));
+    assert_eq!(own.privacy.find_by, [FindBy::Phone]);
     assert_eq!(update(UpdateProfile::default()).await.unwrap(), []);
     let nobody = ProfileChange { fields: UpdateProfile::default(), ts: 9 };
     assert_eq!(Accounts::update(store, world.user_id(), nobody).await.unwrap(), []);
@@ -131,7 +137,7 @@ pub async fn search_goes_by_prefix_and_privacy<S: Ports>(store: &S) {
         };
         let id = user.id;
         store.sign_up(user, world.new_device()).await.unwrap();
-        let privacy = Some(Privacy { find_by, ..Privacy::default() });
+        let privacy = Some(Privacy { find_by, ..Privacy::default() }.into());
         let fields = UpdateProfile { privacy, ..UpdateProfile::default() };
         Accounts::update(store, id, ProfileChange { fields, ts: 1 }).await.unwrap();
     }

@@ -69,7 +69,9 @@ pub async fn concurrent_creations_make_one_direct_conversation<S: Ports>(store: 
             match world.create(conversation).await {
                 CreationOutcome::Created { .. } => (id, true),
                 CreationOutcome::Existing(existing) => (existing, false),
-                CreationOutcome::IdTaken => panic!("ids are unique"),
+                CreationOutcome::IdTaken | CreationOutcome::Blocked => {
+                    panic!("ids are unique, nobody is blocked")
+                }
             }
         }
     };

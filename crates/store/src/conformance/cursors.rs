@@ -96,7 +96,7 @@ pub async fn hidden_receipts_say_nothing_was_read<S: Ports>(store: &S) {
     world.chatter(group, ann, 3).await;
     world.read_to(group, bob, 3, 2).await;
     let hide = |read_receipts| {
-        let privacy = Some(Privacy { read_receipts, ..Privacy::default() });
+        let privacy = Some(Privacy { read_receipts, ..Privacy::default() }.into());
         let fields = UpdateProfile { privacy, ..UpdateProfile::default() };
         Accounts::update(store, bob, ProfileChange { fields, ts: 1 })
     };

@@ -1,9 +1,12 @@
 //! Properties of [`Accounts::delete`].
 
-use loquat_domain::ports::{Accounts, EventRange, MessageWindow, SignUpOutcome};
+use loquat_domain::ports::{
+    Accounts, EventRange, IdempotencyKey, MessageWindow, RememberedAnswer, SignInOutcome, SignUpOutcome,
+};
 use loquat_proto::EventKind;
 
-use super::world::named;
+use super::contacts::{ask, befriend};
+use super::world::{hash, named};
 use super::{NOW, Ports, World};
 
 const DAY: i64 = 24 * 60 * 60 * 1000;
@@ -119,6 +122,7 @@ pub async fn a_deleted_peer_stays_in_direct_conversations<S: Ports>(store: &S) {
     Accounts::delete(store, ann, world.later()).await.unwrap();
     let after = world.facts(direct).await;
     assert_eq!((after.head, after.members.len()), (2, 2));
+    assert!(after.ended && !before.ended, "nobody writes to somebody who is gone");
     assert!(after.version > before.version);
     let view = world.view(bob, direct).await.unwrap();
     assert!(view.peer.unwrap().deleted);
@@ -126,4 +130,40 @@ pub async fn a_deleted_peer_stays_in_direct_conversations<S: Ports>(store: &S) {
     assert_eq!(store.views(bob, query).await.unwrap().items.len(), 1);
     let texts: Vec<_> = store.messages(bob, direct, MessageWindow::Latest, 10).await.unwrap().unwrap().items;
     assert_eq!(texts.iter().map(|m| m.text.as_deref()).collect::<Vec<_>>(), [None, Some("hello")]);
+}
+
+/// Contacts, requests, blocks, mentions and remembered answers go, on both sides.
+pub async fn a_deleted_account_leaves_no_trace_elsewhere<S: Ports>(store: &S) {
+    let world = World::new(store);
+    let [ann, bob, carl, dora, eve] = world.users().await;
+    befriend(&world, ann, bob).await;
+    ask(&world, ann, carl).await;
+    ask(&world, dora, ann).await;
+    store.block(ann, eve, 10, NOW).await.unwrap();
+    store.block(eve, ann, 10, NOW).await.unwrap();
+    let direct = world.direct(ann, bob).await;
+    world.append_one(direct, world.mentioning(bob, &[ann])).await;
+    let key = IdempotencyKey { scope: "sign-up:user0".into(), key: "k".into() };
+    let answer = RememberedAnswer { request_hash: hash(1), created: ann.get(), ts: NOW };
+    store.remember(key.clone(), answer).await.unwrap();
+    Accounts::delete(store, ann, world.later()).await.unwrap();
+    for user in [ann, bob, carl, dora, eve] {
+        assert_eq!(store.contacts(user, None, 10).await.unwrap(), []);
+        assert_eq!(store.requests(user, None, 10).await.unwrap(), []);
+        assert_eq!(store.blocks(user, None, 10).await.unwrap(), []);
+    }
+    assert_eq!(store.recall(&key, NOW).await.unwrap(), None);
+    assert!(!world.facts(direct).await.blocked);
+    assert_eq!(world.view(ann, direct).await.unwrap().me.mentions, 0);
+}
+
+/// Not even by who proved the password a moment before.
+pub async fn a_deleted_account_signs_no_device_in<S: Ports>(store: &S) {
+    let world = World::new(store);
+    let [ann] = world.users().await;
+    let device = world.new_device();
+    Accounts::delete(store, ann, world.later()).await.unwrap();
+    assert_eq!(store.sign_in(ann, device.clone(), 10).await.unwrap(), SignInOutcome::Gone);
+    assert_eq!(store.devices(ann).await.unwrap(), []);
+    assert!(!store.is_active(ann, device.id).await.unwrap());
 }

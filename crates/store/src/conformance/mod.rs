@@ -13,12 +13,14 @@
 #![allow(clippy::unwrap_used, reason = "tests: a failure is the point")]
 
 use loquat_domain::ports::{
-    AccountLog, Accounts, Conversations, Devices, EventLog, Invites, Presences, Timeline,
+    AccountLog, Accounts, Blocks, Contacts, Conversations, Devices, EventLog, Invites, Presences, Timeline,
 };
 
 pub mod account_log;
 pub mod accounts;
+pub mod blocks;
 pub mod changes;
+pub mod contacts;
 pub mod conversations;
 pub mod cursors;
 pub mod deletion;
@@ -36,12 +38,32 @@ pub use world::{NOW, World};
 
 /// All storage ports in one.
 pub trait Ports:
-    EventLog + Conversations + Invites + Timeline + Presences + Accounts + AccountLog + Devices + 'static
+    EventLog
+    + Conversations
+    + Invites
+    + Timeline
+    + Presences
+    + Accounts
+    + AccountLog
+    + Devices
+    + Contacts
+    + Blocks
+    + 'static
 {
 }
 
 impl<T> Ports for T where
-    T: EventLog + Conversations + Invites + Timeline + Presences + Accounts + AccountLog + Devices + 'static
+    T: EventLog
+        + Conversations
+        + Invites
+        + Timeline
+        + Presences
+        + Accounts
+        + AccountLog
+        + Devices
+        + Contacts
+        + Blocks
+        + 'static
 {
 }
 
@@ -165,6 +187,31 @@ macro_rules! conformance_suite {
             a_deleted_accounts_name_is_kept_for_thirty_days,
             a_deleted_accounts_content_is_erased,
             a_deleted_peer_stays_in_direct_conversations,
+            a_deleted_account_leaves_no_trace_elsewhere,
+            a_deleted_account_signs_no_device_in,
+        ]);
+        $crate::conformance_suite!(@module $fixture, contacts: [
+            a_request_waits_and_tells_both,
+            accepting_makes_contacts_of_both,
+            requests_in_both_directions_make_contacts,
+            declining_tells_nobody_else,
+            a_declined_request_stays_unheard_when_made_anew,
+            asking_who_was_declined_makes_contacts,
+            withdrawing_tells_both,
+            removing_a_contact_tells_both,
+            requests_need_two_accounts_and_no_block,
+            contacts_and_requests_are_limited,
+            contacts_are_paged_by_id,
+            forgetting_ends_everything_and_tells_the_others,
+        ]);
+        $crate::conformance_suite!(@module $fixture, blocks: [
+            a_block_is_told_to_who_blocks,
+            a_block_outdates_the_direct_conversation,
+            a_block_ends_requests_and_keeps_contacts,
+            blocks_are_limited_and_paged,
+            the_blocked_create_no_conversation_with_who_blocks,
+            the_blocked_add_nobody_who_blocks_them,
+            a_block_hides_cursors_in_direct_conversations,
         ]);
         $crate::conformance_suite!(@module $fixture, devices: [
             devices_are_limited_and_listed_newest_first,
@@ -178,6 +225,8 @@ macro_rules! conformance_suite {
         ]);
         $crate::conformance_suite!(@module $fixture, presences: [
             presence_is_seen_by_who_shares_a_conversation,
+            presence_is_seen_by_contacts,
+            presence_is_hidden_from_the_blocked,
             last_seen_moves_forward_only,
         ]);
         #[test]

@@ -17,7 +17,7 @@ use super::codec::{Columns, Integer, find_by, find_by_bits};
 use super::erase::Task;
 use super::error::{Outcome, corrupt};
 use super::writer::{Slices, WriteContext};
-use super::{SqliteStore, account_log, conversations, devices, idempotency, profiles};
+use super::{SqliteStore, account_log, contacts, conversations, devices, idempotency, profiles};
 
 /// How long the name of a deleted account is kept from others: 30 days.
 const NAME_RESERVED_MS: i64 = 30 * 24 * 60 * 60 * 1000;
@@ -139,6 +139,11 @@ fn sign_up(context: &mut WriteContext<'_>, user: &NewUser, device: &NewDevice) -
     Ok(SignUpOutcome::Created)
 }
 
+/// Whether there is an account with this id that is not deleted.
+pub(super) fn is_there(context: &WriteContext<'_>, user: UserId) -> Outcome<bool> {
+    context.statement("SELECT 1 FROM users WHERE id = ?1 AND deleted_at IS NULL")?.exists([user.sql()])
+}
+
 fn own_profile(connection: &Connection, user: UserId) -> Outcome<Option<OwnProfile>> {
     connection
         .prepare_cached(
@@ -167,6 +172,7 @@ fn update(context: &mut WriteContext<'_>, user: UserId, change: ProfileChange) -
     let UpdateProfile { display_name, bio, avatar, settings, privacy } = fields;
     let tells_profile = display_name.is_some() || bio.is_some() || avatar.is_some();
     let tells_settings = settings.is_some() || privacy.is_some();
+    let privacy = privacy.unwrap_or_default();
     let changed = context
         .statement(
             "UPDATE users SET
@@ -188,9 +194,9 @@ fn update(context: &mut WriteContext<'_>, user: UserId, change: ProfileChange) -
             avatar.is_some().sql(),
             avatar.flatten(),
             settings.map(|settings| settings.to_string()),
-            privacy.as_ref().map(|privacy| privacy.last_seen.sql()),
-            privacy.as_ref().map(|privacy| privacy.read_receipts.sql()),
-            privacy.as_ref().map(|privacy| find_by_bits(&privacy.find_by)),
+            privacy.last_seen.map(Integer::sql),
+            privacy.read_receipts.map(Integer::sql),
+            privacy.find_by.as_deref().map(find_by_bits),
         ])?;
     let mut entries = Vec::new();
     if changed == 0 {
@@ -235,6 +241,10 @@ fn delete(context: &mut WriteContext<'_>, user: UserId, ts: Timestamp) -> Outcom
         devices::remove(context, user, device.id)?;
     }
     context.statement("DELETE FROM account_events WHERE user_id = ?1")?.execute([user.sql()])?;
+    context.statement("DELETE FROM mentions WHERE user_id = ?1")?.execute([user.sql()])?;
+    contacts::erase(context, user)?;
+    // Sign-ups are remembered by their name.
+    context.statement("DELETE FROM remembered_answers WHERE created = ?1")?.execute([user.sql()])?;
     end_memberships(context, user)?;
     Ok(((), Task::EraseAccount(user).begin(context.connection)?))
 }

@@ -10,7 +10,7 @@ use super::codec::{Columns, Integer};
 use super::error::Outcome;
 use super::nonces::{Lookup, NonceLookup};
 use super::writer::WriteContext;
-use super::{account_log, changes, invites};
+use super::{account_log, blocks, changes, invites};
 
 /// The end of a log, while events are put there.
 pub(super) struct Tip {
@@ -96,6 +96,7 @@ impl<'c> Appender<'c> {
         let mut placements = Vec::with_capacity(events.len());
         let mut account = Vec::new();
         let mut tip = None;
+        let is_forbidden = blocks::forbid(context.connection, &events)?;
         for event in events {
             let hash = match &event.nonce {
                 None => None,
@@ -111,6 +112,7 @@ impl<'c> Appender<'c> {
             };
             let tip = match &mut tip {
                 Some(tip) => tip,
+                None if is_forbidden => return Ok(AppendOutcome::Conflict),
                 // The first that is new decides: nothing is written yet.
                 None => match self.tip(conversation, expected_head, expected_version)? {
                     Some(found) => tip.insert(found),

@@ -225,7 +225,12 @@ fn load(connection: &Connection, conversation: ConversationId) -> Outcome<Option
     let facts = connection
         .prepare_cached(
             "SELECT c.kind, h.head, h.version, c.history, c.title, c.description, c.avatar, c.retention_mode,
-                 c.retention_seconds, c.slow_mode_ms, c.may_post, c.may_invite, c.may_edit_info, c.may_pin
+                 c.retention_seconds, c.slow_mode_ms, c.may_post, c.may_invite, c.may_edit_info, c.may_pin,
+                 EXISTS (SELECT 1 FROM blocks b
+                     WHERE (b.user_id = c.first_peer AND b.blocked_id = c.second_peer)
+                         OR (b.user_id = c.second_peer AND b.blocked_id = c.first_peer)),
+                 EXISTS (SELECT 1 FROM users u
+                     WHERE u.id IN (c.first_peer, c.second_peer) AND u.deleted_at IS NOT NULL)
              FROM conversations c JOIN heads h ON h.conversation_id = c.id WHERE c.id = ?1",
         )?
         .query_row([conversation.sql()], |row| {
@@ -243,8 +248,8 @@ fn load(connection: &Connection, conversation: ConversationId) -> Outcome<Option
                     slow_mode_ms: Some(row.int(9)?),
                     permissions: Some(permissions(row, 10)?),
                 },
-                // Blocks come with their port.
-                blocked: false,
+                blocked: row.get(14)?,
+                ended: row.get(15)?,
                 members: Vec::new(),
             })
         })

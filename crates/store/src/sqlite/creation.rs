@@ -9,12 +9,24 @@ use super::codec::{Columns, Integer, retention_columns};
 use super::conversations::{self, Membership};
 use super::error::Outcome;
 use super::writer::WriteContext;
-use super::{account_log, erase};
+use super::{account_log, blocks, erase};
 
 /// Creates it whole, unless its id or its pair is there.
 pub(super) fn create(context: &mut WriteContext<'_>, creation: Creation) -> Outcome<CreationOutcome> {
     let Creation { conversation, account } = creation;
     let peers = peers(&conversation);
+    let creator = conversation.creator;
+    for member in conversation.members.iter().filter(|member| member.user != creator) {
+        if blocks::is(context.connection, member.user, creator)? {
+            return Ok(CreationOutcome::Blocked);
+        }
+        if let Some(peers) = peers
+            && direct_between(context, peers)?.is_none()
+            && blocks::is(context.connection, creator, member.user)?
+        {
+            return Ok(CreationOutcome::Blocked);
+        }
+    }
     if let Some(peers) = peers
         && let Some(existing) = direct_between(context, peers)?
     {

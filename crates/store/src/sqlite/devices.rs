@@ -11,7 +11,7 @@ use serde_json::json;
 use super::codec::{Columns, Integer};
 use super::error::{Outcome, corrupt};
 use super::writer::WriteContext;
-use super::{SqliteStore, account_log, refresh};
+use super::{SqliteStore, account_log, accounts, refresh};
 
 #[async_trait]
 impl Devices for SqliteStore {
@@ -94,6 +94,9 @@ fn sign_in(
     device: &NewDevice,
     limit: usize,
 ) -> Outcome<SignInOutcome> {
+    if !accounts::is_there(context, user)? {
+        return Ok(SignInOutcome::Gone);
+    }
     let count: u64 = context
         .statement("SELECT COUNT(*) FROM devices WHERE user_id = ?1")?
         .query_row([user.sql()], |row| row.int(0))?;

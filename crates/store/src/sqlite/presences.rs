@@ -7,9 +7,9 @@ use loquat_proto::{DeviceId, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, params};
 use rustc_hash::FxHashSet;
 
-use super::SqliteStore;
 use super::codec::{Columns, Integer};
 use super::error::Outcome;
+use super::{SqliteStore, blocks};
 
 #[async_trait]
 impl Presences for SqliteStore {
@@ -44,13 +44,13 @@ impl Presences for SqliteStore {
     }
 }
 
-/// Contacts and blocks come with their port: until then nobody is a contact and nobody is blocked.
 fn visible(
     connection: &Connection,
     watcher: UserId,
     users: &[UserId],
 ) -> Outcome<Vec<(UserId, Option<Timestamp>)>> {
-    let own: FxHashSet<i64> = conversations_of(connection, watcher)?.into_iter().collect();
+    // Asked for once it is needed: contacts see one another without it.
+    let mut own: Option<FxHashSet<i64>> = None;
     let mut seen = Vec::new();
     for user in users {
         let audience: Option<(LastSeenAudience, Option<Timestamp>)> = connection
@@ -61,13 +61,34 @@ fn visible(
             .optional()?;
         let Some((audience, last_seen)) = audience else { continue };
         let may_see = *user == watcher
-            || (audience == LastSeenAudience::Everyone
-                && conversations_of(connection, *user)?.iter().any(|shared| own.contains(shared)));
+            || (audience != LastSeenAudience::Nobody
+                && !blocks::is(connection, *user, watcher)?
+                && (is_contact(connection, watcher, *user)?
+                    || (audience == LastSeenAudience::Everyone
+                        && shares_conversation(connection, (watcher, &mut own), *user)?)));
         if may_see {
             seen.push((*user, last_seen));
         }
     }
     Ok(seen)
+}
+
+fn is_contact(connection: &Connection, one: UserId, other: UserId) -> Outcome<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM contacts WHERE user_id = ?1 AND contact_id = ?2")?
+        .exists([one.sql(), other.sql()])
+}
+
+fn shares_conversation(
+    connection: &Connection,
+    (watcher, own): (UserId, &mut Option<FxHashSet<i64>>),
+    user: UserId,
+) -> Outcome<bool> {
+    let own = match own {
+        Some(own) => own,
+        None => own.insert(conversations_of(connection, watcher)?.into_iter().collect()),
+    };
+    Ok(conversations_of(connection, user)?.iter().any(|shared| own.contains(shared)))
 }
 
 fn conversations_of(connection: &Connection, user: UserId) -> Outcome<Vec<i64>> {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::codec::{Columns, Integer, retention};
 use super::error::Outcome;
-use super::{conversations, cursors, messages, profiles};
+use super::{blocks, conversations, cursors, messages, profiles};
 
 /// In conversations with more members, cursors are left out.
 const MAX_CURSORS: u64 = 256;
@@ -97,11 +97,17 @@ fn view(
     if last_message >= view.visible_from {
         view.last_message = messages::one(connection, viewer, conversation, last_message)?;
     }
-    if let Some(peer) = peer {
-        view.peer = profiles::one(connection, peer)?;
-    }
     if view.member_count <= MAX_CURSORS {
         view.cursors = cursors::shown(connection, conversation, Some(viewer))?;
+    }
+    if let Some(peer) = peer {
+        view.peer = profiles::one(connection, peer)?;
+        if blocks::between(connection, viewer, peer)? {
+            // How far the other one is would say when they are there.
+            for cursor in view.cursors.iter_mut().filter(|cursor| cursor.user == peer) {
+                (cursor.delivered, cursor.read) = (0, 0);
+            }
+        }
     }
     Ok(Some(view))
 }

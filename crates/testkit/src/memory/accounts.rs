@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::MemoryStore;
 use super::changes;
+use super::contacts;
 use super::devices;
 use super::state::{Room, State, User};
 
@@ -168,7 +169,7 @@ fn update(state: &mut State, user: UserId, change: ProfileChange) -> Vec<Account
     own.profile.bio = bio.unwrap_or_else(|| std::mem::take(&mut own.profile.bio));
     own.profile.avatar = avatar.unwrap_or_else(|| own.profile.avatar.take());
     own.settings = settings.unwrap_or_else(|| own.settings.take());
-    own.privacy = privacy.unwrap_or_else(|| own.privacy.clone());
+    own.privacy = own.privacy.clone().changed(privacy.unwrap_or_default());
     let profile = (AccountEventKind::Profile, json!(own));
     let settings = (AccountEventKind::Settings, json!({ "settings": own.settings, "privacy": own.privacy }));
     let mut entries = Vec::new();
@@ -201,18 +202,24 @@ fn delete(state: &mut State, user: UserId, ts: Timestamp) {
     };
     row.password_hash = String::new();
     row.last_seen = None;
+    row.log.clear();
     state.reserved_names.insert(username, ts + NAME_REST_MS);
     devices::remove_all(state, user);
+    contacts::erase(state, user);
+    state.answers.retain(|_, answer| answer.created != user.get());
     let pos = state.next_pos();
     for room in state.rooms.values_mut() {
         erase_content(room, user);
+        for stored in &mut room.events {
+            stored.mentions.retain(|mentioned| *mentioned != user);
+        }
+        let Some(membership) = room.members.get_mut(&user) else { continue };
+        membership.draft = None;
         if room.kind != ConversationKind::Direct {
             changes::leave(room, user);
-        } else if room.members.contains_key(&user) {
-            // The peer is shown otherwise from now on.
-            room.version += 1;
-            room.touched = pos;
         }
+        room.version += 1;
+        room.touched = pos;
     }
 }
 

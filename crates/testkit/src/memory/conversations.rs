@@ -111,10 +111,18 @@ fn create(state: &mut State, creation: Creation) -> CreationOutcome {
     let is_theirs = |room: &&Room| {
         room.kind == ConversationKind::Direct && room.members.keys().copied().eq(ids.iter().copied())
     };
+    let creator = conversation.creator;
+    if ids.iter().any(|member| state.blocks.contains_key(&(*member, creator))) {
+        return CreationOutcome::Blocked;
+    }
     if conversation.kind == ConversationKind::Direct
         && let Some(room) = state.rooms.values().find(is_theirs)
     {
         return CreationOutcome::Existing(room.id);
+    }
+    let blocks = |member: &UserId| state.blocks.contains_key(&(creator, *member));
+    if conversation.kind == ConversationKind::Direct && ids.iter().any(blocks) {
+        return CreationOutcome::Blocked;
     }
     if state.rooms.contains_key(&conversation.id) {
         return CreationOutcome::IdTaken;
@@ -153,7 +161,6 @@ fn new_room(state: &mut State, new: &NewConversation) -> Room {
         slow_mode_ms: 0,
         owner: owner.map(|owner| owner.user),
         version: 0,
-        blocked: false,
         last_activity: new.ts,
         touched: state.pos,
         events: Vec::new(),
@@ -191,6 +198,11 @@ fn facts(state: &State, room: &Room) -> ConversationFacts {
         })
         .collect();
     members.sort_by_key(|(joined_pos, _)| *joined_pos);
+    let direct = room.kind == ConversationKind::Direct;
+    let is_there = |user: UserId| state.users.get(&user).is_none_or(|user| !user.own.profile.deleted);
+    let any_two = |so: &dyn Fn(UserId, UserId) -> bool| {
+        room.members.keys().any(|one| room.members.keys().any(|other| so(*one, *other)))
+    };
     ConversationFacts {
         id: room.id,
         kind: room.kind,
@@ -205,7 +217,8 @@ fn facts(state: &State, room: &Room) -> ConversationFacts {
             permissions: Some(room.permissions),
             slow_mode_ms: Some(room.slow_mode_ms),
         },
-        blocked: room.blocked,
+        blocked: direct && any_two(&|one, other| state.blocks.contains_key(&(one, other))),
+        ended: direct && any_two(&|one, _| !is_there(one)),
         members: members.into_iter().map(|(_, facts)| facts).collect(),
     }
 }

@@ -105,6 +105,9 @@ pub(super) fn remove_all(state: &mut State, user: UserId) {
 }
 
 fn sign_in(state: &mut State, user: UserId, device: NewDevice, limit: usize) -> Option<SignInOutcome> {
+    if state.users.get(&user)?.own.profile.deleted {
+        return Some(SignInOutcome::Gone);
+    }
     if state.devices.contains_key(&device.id) {
         return Some(SignInOutcome::IdTaken);
     }

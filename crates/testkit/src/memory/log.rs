@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::MemoryStore;
 use super::state::{Room, State, Stored};
-use super::{changes, invites};
+use super::{changes, contacts, invites};
 
 #[async_trait]
 impl EventLog for MemoryStore {
@@ -93,7 +93,8 @@ pub(super) fn append(state: &mut State, append: Append) -> AppendOutcome {
         .rooms
         .get(&conversation)
         .is_some_and(|room| room.head() == expected_head && room.version == expected_version);
-    if !as_expected && replays.iter().any(Option::is_none) {
+    let refused = !as_expected || contacts::forbid(state, &events);
+    if refused && replays.iter().any(Option::is_none) {
         return AppendOutcome::Conflict;
     }
     for (event, _) in events.iter().zip(&replays).filter(|(_, replay)| replay.is_none()) {

@@ -6,6 +6,7 @@
 mod account_log;
 mod accounts;
 mod changes;
+mod contacts;
 mod conversations;
 mod devices;
 mod invites;
@@ -73,20 +74,20 @@ impl MemoryStore {
         matches!(log::append(&mut state, append), AppendOutcome::Appended { .. })
     }
 
-    /// Blocks or unblocks the two of a direct conversation, as the port of blocks will: the directory version grows.
-    pub fn set_blocked(&self, conversation: ConversationId, blocked: bool) {
-        if let Some(room) = self.shared.state.lock().rooms.get_mut(&conversation) {
-            room.blocked = blocked;
-            room.version += 1;
-        }
-    }
-
     /// The events of a log with all nonces and nobody's eyes: for oracles.
     #[must_use]
     pub fn whole_log(&self, conversation: ConversationId) -> Vec<loquat_proto::Event> {
         let state = self.shared.state.lock();
         let room = state.rooms.get(&conversation);
         room.into_iter().flat_map(|room| &room.events).map(|stored| stored.event.clone()).collect()
+    }
+
+    /// The conversations of a user: for oracles.
+    #[must_use]
+    pub fn conversations_of(&self, user: UserId) -> Vec<ConversationId> {
+        let state = self.shared.state.lock();
+        let own = state.rooms.values().filter(|room| room.members.contains_key(&user));
+        own.map(|room| room.id).collect()
     }
 
     /// The members of a conversation: for oracles.

@@ -38,7 +38,7 @@ impl Presences for MemoryStore {
     }
 }
 
-/// Who shares a conversation sees the presence of who does not hide it.
+/// Contacts, and who shares a conversation, see the presence of who neither hides it nor blocks them.
 fn may_see(state: &State, watcher: UserId, user: UserId) -> bool {
     let Some(own) = state.users.get(&user).map(|user| &user.own) else { return false };
     if own.profile.deleted {
@@ -47,7 +47,14 @@ fn may_see(state: &State, watcher: UserId, user: UserId) -> bool {
     let shares = |members: &std::collections::BTreeMap<UserId, _>| {
         members.contains_key(&watcher) && members.contains_key(&user)
     };
-    let shared = own.privacy.last_seen == LastSeenAudience::Everyone
-        && state.rooms.values().any(|room| shares(&room.members));
-    watcher == user || shared
+    if watcher == user {
+        return true;
+    }
+    let contact = state.contacts.contains_key(&(user, watcher));
+    let may = match own.privacy.last_seen {
+        LastSeenAudience::Everyone => contact || state.rooms.values().any(|room| shares(&room.members)),
+        LastSeenAudience::Contacts => contact,
+        LastSeenAudience::Nobody => false,
+    };
+    may && !state.blocks.contains_key(&(user, watcher))
 }

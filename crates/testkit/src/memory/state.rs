@@ -24,6 +24,28 @@ pub(super) struct State {
     pub signing_keys: Vec<SigningKey>,
     pub answers: HashMap<IdempotencyKey, RememberedAnswer>,
     pub rooms: BTreeMap<ConversationId, Room>,
+    /// Since when the two are contacts: both ways round.
+    pub contacts: BTreeMap<(UserId, UserId), Timestamp>,
+    /// By who asked and who was asked.
+    pub requests: BTreeMap<(UserId, UserId), Asked>,
+    /// By who blocks and who is blocked.
+    pub blocks: BTreeMap<(UserId, UserId), Timestamp>,
+}
+
+/// A request for contact.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    pub state: RequestState,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RequestState {
+    Waiting,
+    /// Who asked sees it waiting.
+    Declined,
+    /// Declined and then withdrawn: nobody sees it.
+    Withdrawn,
 }
 
 #[derive(Debug)]
@@ -74,7 +96,6 @@ pub(super) struct Room {
     pub slow_mode_ms: u64,
     pub owner: Option<UserId>,
     pub version: u64,
-    pub blocked: bool,
     pub last_activity: Timestamp,
     /// The position at which log or cursors last moved.
     pub touched: u64,
@@ -163,6 +184,9 @@ impl State {
             signing_keys: Vec::new(),
             answers: HashMap::new(),
             rooms: BTreeMap::new(),
+            contacts: BTreeMap::new(),
+            requests: BTreeMap::new(),
+            blocks: BTreeMap::new(),
         }
     }
 
@@ -190,6 +214,11 @@ impl State {
         Some(AccountEntry { user, event })
     }
 
+    /// How what `requester` asked `recipient` stands.
+    pub fn asked(&self, requester: UserId, recipient: UserId) -> Option<RequestState> {
+        self.requests.get(&(requester, recipient)).map(|asked| asked.state)
+    }
+
     /// Whether the user lets others see how far they have read.
     pub fn shows_reads(&self, user: UserId) -> bool {
         self.users.get(&user).is_none_or(|user| user.own.privacy.read_receipts)
@@ -213,6 +242,11 @@ impl State {
 }
 
 impl Room {
+    pub fn is_direct_between(&self, one: UserId, other: UserId) -> bool {
+        let both = BTreeSet::from([one, other]);
+        self.kind == ConversationKind::Direct && self.members.keys().eq(both.iter())
+    }
+
     pub fn head(&self) -> Seq {
         self.events.len() as Seq
     }

@@ -4,8 +4,8 @@ use loquat_domain::ports::{ViewQuery, ViewSlice};
 use loquat_proto::conversation::OwnMembership;
 use loquat_proto::{Conversation, ConversationKind, Profile, UserId};
 
-use super::materialise;
 use super::state::{Membership, Room, State};
+use super::{contacts, materialise};
 
 /// In conversations with more members, cursors are left out.
 const MAX_CURSORS: usize = 256;
@@ -33,8 +33,14 @@ pub(super) fn slice(state: &State, viewer: UserId, query: ViewQuery) -> ViewSlic
 
 fn view(state: &State, room: &Room, (viewer, membership): (UserId, &Membership)) -> Conversation {
     let newest = room.messages_from(membership.visible_from).next_back();
-    let cursors =
+    let mut cursors =
         if room.members.len() <= MAX_CURSORS { state.cursors(room, Some(viewer)) } else { Vec::new() };
+    if room.kind == ConversationKind::Direct {
+        let hidden = |user: UserId| contacts::between(state, viewer, user);
+        for cursor in cursors.iter_mut().filter(|cursor| hidden(cursor.user)) {
+            (cursor.delivered, cursor.read) = (0, 0);
+        }
+    }
     Conversation {
         id: room.id,
         kind: room.kind,

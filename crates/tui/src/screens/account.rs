@@ -172,7 +172,7 @@ fn update(update: UpdateProfile) -> Wish {
 }
 
 fn with_privacy(privacy: Privacy) -> UpdateProfile {
-    UpdateProfile { privacy: Some(privacy), ..UpdateProfile::default() }
+    UpdateProfile { privacy: Some(privacy.into()), ..UpdateProfile::default() }
 }
 
 fn chosen(place: Place, view: AccountView<'_>) -> Option<Wish> {

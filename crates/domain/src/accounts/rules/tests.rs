@@ -246,9 +246,9 @@ fn updates_are_checked_in_every_field() {
 #[test]
 fn ways_to_be_found_are_named_once() {
     let find_by = vec![FindBy::Email, FindBy::Username, FindBy::Email];
-    let privacy = Some(Privacy { find_by, ..Privacy::default() });
+    let privacy = Some(Privacy { find_by, ..Privacy::default() }.into());
     let updated = update(UpdateProfile { privacy, ..UpdateProfile::default() }).unwrap();
-    assert_eq!(updated.privacy.unwrap().find_by, [FindBy::Email, FindBy::Username]);
+    assert_eq!(updated.privacy.unwrap().find_by.unwrap(), [FindBy::Email, FindBy::Username]);
 }
 
 proptest! {

@@ -9,13 +9,16 @@ use crate::Refusal;
 use crate::conversations::{Right, invitation_works};
 use crate::ports::{Change, NewEvent};
 
-pub(super) fn add(scene: Scene<'_>, users: &[UserId]) -> Result<Decision, Refusal> {
+pub(super) fn add(scene: Scene<'_>, users: &[UserId], facts: &Facts) -> Result<Decision, Refusal> {
     scene.require_not_direct()?;
     scene.state.require(scene.caller.user, Right::Invite)?;
     let members = &scene.state.members;
     let new: Vec<UserId> = users.iter().copied().filter(|user| !members.contains_key(user)).collect();
     if new.is_empty() {
         return Ok(Decision::Unchanged(None));
+    }
+    if facts.blocked {
+        return Err(Refusal::Blocked);
     }
     require_room(scene, new.len())?;
     let role = Role::Member;

@@ -10,7 +10,7 @@ use crate::ports::{Change, NewEvent, TargetFacts};
 
 pub(super) fn send(scene: Scene<'_>, body: &MessageBody) -> Result<Decision, Refusal> {
     let Scene { state, caller, .. } = scene;
-    scene.require_not_blocked()?;
+    scene.state.require_open()?;
     let member = state.require(caller.user, Right::Post)?;
     if let Some(reply_to) = body.reply_to
         && (reply_to < member.visible_from || reply_to > state.head)
@@ -23,7 +23,7 @@ pub(super) fn send(scene: Scene<'_>, body: &MessageBody) -> Result<Decision, Ref
 }
 
 pub(super) fn edit(scene: Scene<'_>, body: &EditBody, facts: &Facts) -> Result<Decision, Refusal> {
-    scene.require_not_blocked()?;
+    scene.state.require_open()?;
     let target = living_message(scene, body.target, facts)?;
     if target.sender != scene.caller.user {
         return Err(Refusal::Forbidden("only its sender edits a message"));
@@ -45,7 +45,7 @@ pub(super) fn delete(scene: Scene<'_>, target: Seq, facts: &Facts) -> Result<Dec
 }
 
 pub(super) fn react(scene: Scene<'_>, body: &ReactionBody, facts: &Facts) -> Result<Decision, Refusal> {
-    scene.require_not_blocked()?;
+    scene.state.require_open()?;
     living_message(scene, body.target, facts)?;
     if facts.reaction.is_some() == body.on {
         return Ok(Decision::Unchanged(facts.reaction));
@@ -56,7 +56,7 @@ pub(super) fn react(scene: Scene<'_>, body: &ReactionBody, facts: &Facts) -> Res
 
 pub(super) fn pin(scene: Scene<'_>, body: &PinBody, facts: &Facts) -> Result<Decision, Refusal> {
     scene.state.require(scene.caller.user, Right::Pin)?;
-    scene.require_not_blocked()?;
+    scene.state.require_open()?;
     let message = living_message(scene, body.target, facts)?;
     if message.pinned == body.on {
         return Ok(Decision::Unchanged(None));

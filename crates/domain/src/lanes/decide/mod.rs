@@ -7,7 +7,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use loquat_proto::{ConversationKind, Limits, Nonce, Role, Seq, Timestamp};
+use loquat_proto::{ConversationKind, Limits, Nonce, Role, Seq, Timestamp, UserId};
 
 use super::state::ConversationState;
 use crate::messages::Act;
@@ -25,6 +25,8 @@ pub(super) struct Question {
     pub nonce: Option<Nonce>,
     /// Where this code of an invitation leads.
     pub code: Option<String>,
+    /// Whether one of these blocks the caller.
+    pub added: Vec<UserId>,
 }
 
 /// The answer to a [`Question`].
@@ -35,6 +37,8 @@ pub(super) struct Facts {
     /// The first result of this very mutation.
     pub replay: Option<Placement>,
     pub invitation: Option<Invitation>,
+    /// Whether somebody to be added blocks the caller.
+    pub blocked: bool,
 }
 
 /// What becomes of an act that is allowed.
@@ -66,7 +70,8 @@ pub(super) fn question(act: &Act, nonce: Option<&Nonce>) -> Option<Question> {
         Act::Pin(body) => Some(about(body.target)),
         Act::React(body) => Some(Question { emoji: Some(body.emoji.clone()), ..about(body.target) }),
         Act::Join { code } => Some(Question { code: Some(code.clone()), nonce, ..Question::default() }),
-        Act::AddMembers(_) | Act::RemoveMember(_) | Act::ChangeRole { .. } | Act::Settings(_) => {
+        Act::AddMembers(users) => Some(Question { nonce, added: users.clone(), ..Question::default() }),
+        Act::RemoveMember(_) | Act::ChangeRole { .. } | Act::Settings(_) => {
             Some(Question { nonce, ..Question::default() })
         }
     }
@@ -87,7 +92,7 @@ pub(super) fn decide(scene: Scene<'_>, act: &Act, facts: &Facts) -> Result<Decis
         Act::React(body) => message::react(scene, body, facts),
         Act::Pin(body) => message::pin(scene, body, facts),
         Act::Join { .. } => members::join(scene, facts),
-        Act::AddMembers(users) => members::add(scene, users),
+        Act::AddMembers(users) => members::add(scene, users, facts),
         Act::RemoveMember(user) if *user == scene.caller.user => members::leave(scene),
         Act::RemoveMember(user) => members::remove(scene, *user),
         Act::ChangeRole { user, role } => members::change_role(scene, *user, *role),
@@ -104,11 +109,6 @@ impl Scene<'_> {
             }
             ConversationKind::Group | ConversationKind::Channel => Ok(()),
         }
-    }
-
-    /// Nobody writes while one of the two blocks the other.
-    fn require_not_blocked(&self) -> Result<(), Refusal> {
-        if self.state.blocked { Err(Refusal::Blocked) } else { Ok(()) }
     }
 
     fn role(&self) -> Result<Role, Refusal> {

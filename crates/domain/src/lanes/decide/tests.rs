@@ -50,6 +50,7 @@ fn conversation(kind: ConversationKind) -> ConversationState {
             slow_mode_ms: 0,
         },
         blocked: false,
+        ended: false,
         members: roles
             .into_iter()
             .map(|(id, role)| (user(id), member(role, 100 + i64::try_from(id).unwrap())))
@@ -156,8 +157,16 @@ fn permissions_by_role_and_kind() {
         assert_eq!(got, expected, "{kind:?}, caller {caller}, {act:?}");
     }
     let blocked = ConversationState { blocked: true, ..conversation(Direct) };
+    let ended = ConversationState { ended: true, ..blocked.clone() };
     for act in [send(), edit(), react(true)] {
         assert_eq!(outcome(&blocked, MEMBER, &act, target(MEMBER)), Err(Blocked), "{act:?}");
+        assert_eq!(outcome(&ended, MEMBER, &act, target(MEMBER)), Err(ErrorCode::Gone), "{act:?}");
+    }
+    assert!(outcome(&blocked, MEMBER, &Act::Delete { target: 5 }, target(MEMBER)).is_ok());
+    let barred = Facts { blocked: true, ..Facts::default() };
+    let add = Act::AddMembers(vec![user(STRANGER)]);
+    for (caller, expected) in [(ADMIN, Blocked), (MEMBER, Forbidden), (STRANGER, NotFound)] {
+        assert_eq!(outcome(&conversation(Group), caller, &add, barred.clone()), Err(expected), "{caller}");
     }
 }
 
