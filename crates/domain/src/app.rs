@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use crate::Refusal;
 use crate::accounts::{Auth, AuthConfig, AuthDeps, AuthError, Idempotency, Profiles, ProfilesDeps};
 use crate::contacts::{ContactDeps, ContactService};
+use crate::admin::{AdminDeps, AdminService};
 use crate::conversations::{
     ConversationDeps, ConversationMemberships, ConversationService, InviteDeps, InviteService, MembershipDeps,
 };
@@ -17,8 +18,8 @@ use crate::limits::RateLimits;
 use crate::messages::{MessageDeps, MessageService};
 use crate::metrics::Metrics;
 use crate::ports::{
-    AccountLog, Accounts, Blocks, Bus, Clock, Contacts, Conversations, Devices, EventLog, Invites, Presences,
-    Random, Receiver, Signal, Timeline, Topic,
+    AccountLog, Accounts, Administration, AuditLog, Blocks, Bus, Clock, Contacts, Conversations, Devices, EventLog,
+    Inspection, Invites, Presences, Random, Receiver, Signal, Timeline, Topic,
 };
 use crate::presence::{PresenceDeps, PresenceService};
 use crate::receipts::{CursorBook, ReceiptService};
@@ -66,6 +67,12 @@ pub struct Storage {
     pub contacts: Arc<dyn Contacts>,
     /// Blocks.
     pub blocks: Arc<dyn Blocks>,
+    /// Accounts and devices, for operators.
+    pub administration: Arc<dyn Administration>,
+    /// Conversations, for operators.
+    pub inspection: Arc<dyn Inspection>,
+    /// What operators did.
+    pub audit: Arc<dyn AuditLog>,
 }
 
 impl Storage {
@@ -82,6 +89,9 @@ impl Storage {
             + Presences
             + Contacts
             + Blocks
+            + Administration
+            + Inspection
+            + AuditLog
             + 'static,
     {
         Self {
@@ -94,7 +104,10 @@ impl Storage {
             devices: store.clone(),
             presences: store.clone(),
             contacts: store.clone(),
-            blocks: store,
+            blocks: store.clone(),
+            administration: store.clone(),
+            inspection: store.clone(),
+            audit: store,
         }
     }
 }
@@ -130,6 +143,7 @@ struct Parts {
     receipts: ReceiptService,
     presence: PresenceService,
     sync: SyncService,
+    admin: AdminService,
     registry: Arc<Registry>,
     book: Arc<CursorBook>,
     storage: Storage,
@@ -281,6 +295,21 @@ impl Base {
         })
     }
 
+    fn admin(&self, (auth, profiles, registry): (&Auth, &Profiles, &Arc<Registry>)) -> AdminService {
+        AdminService::new(AdminDeps {
+            administration: self.storage.administration.clone(),
+            inspection: self.storage.inspection.clone(),
+            audit: self.storage.audit.clone(),
+            devices: self.storage.devices.clone(),
+            auth: auth.clone(),
+            profiles: profiles.clone(),
+            lanes: self.lanes.clone(),
+            registry: registry.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+        })
+    }
+
     fn watermark(&self) -> Arc<Watermark> {
         let conversations = self.storage.conversations.clone();
         Arc::new(Watermark::new(conversations, self.lanes.clone(), self.gate.clone()))
@@ -320,6 +349,7 @@ impl App {
         let invites = base.invites(&conversations, &messages);
         let watermark = base.watermark();
         let sync = base.sync((&registry, &presence, &watermark));
+        let admin = base.admin((&auth, &accounts, &registry));
         let mut background = vec![
             tokio::spawn(base.book.clone().keep_saving()),
             tokio::spawn(presence.clone().keep_current()),
@@ -340,6 +370,7 @@ impl App {
             receipts,
             presence,
             sync,
+            admin,
             registry,
             book,
             storage,
@@ -415,6 +446,12 @@ impl App {
     #[must_use]
     pub fn sync(&self) -> &SyncService {
         &self.parts.sync
+    }
+
+    /// The calls of operators.
+    #[must_use]
+    pub fn admin(&self) -> &AdminService {
+        &self.parts.admin
     }
 
     /// The live sessions of this node.

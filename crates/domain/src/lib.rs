@@ -9,6 +9,7 @@
 //! authorisation check lives here, once.
 
 pub mod accounts;
+pub mod admin;
 mod app;
 mod bounded;
 mod caller;

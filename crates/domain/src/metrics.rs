@@ -1,11 +1,18 @@
 //! What the domain counts.
 
+use std::time::Duration;
+
 use loquat_proto::ErrorCode;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+/// Upper bounds of the time of an append, in seconds: from a fast disk to one that is in trouble.
+const APPEND_BUCKETS: [f64; 12] =
+    [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 
 /// Counters of the domain: no content, no user ever becomes a label.
 #[derive(Debug)]
@@ -13,6 +20,8 @@ pub struct Metrics {
     events: Counter,
     conflicts: Counter,
     batches: Histogram,
+    append_seconds: Histogram,
+    waiting: Gauge,
     refusals: Family<RefusalLabels, Counter>,
 }
 
@@ -36,6 +45,8 @@ impl Default for Metrics {
             events: Counter::default(),
             conflicts: Counter::default(),
             batches: Histogram::new(exponential_buckets(1.0, 4.0, 7)),
+            append_seconds: Histogram::new(APPEND_BUCKETS),
+            waiting: Gauge::default(),
             refusals: Family::default(),
         }
     }
@@ -59,6 +70,12 @@ impl Metrics {
             "Events in one append of a lane",
             self.batches.clone(),
         );
+        registry.register(
+            "loquat_append_duration_seconds",
+            "Time of one append of a lane until it is durable",
+            self.append_seconds.clone(),
+        );
+        registry.register("loquat_lane_waiting", "Changes that wait in lanes", self.waiting.clone());
         registry.register("loquat_mutations_refused", "Mutations refused by a lane", self.refusals.clone());
     }
 
@@ -68,6 +85,15 @@ impl Metrics {
 
     pub(crate) fn appended(&self, events: usize) {
         self.events.inc_by(events as u64);
+    }
+
+    pub(crate) fn append_took(&self, time: Duration) {
+        self.append_seconds.observe(time.as_secs_f64());
+    }
+
+    /// So many more changes wait in a lane, or fewer.
+    pub(crate) fn waiting_changed(&self, by: i64) {
+        self.waiting.inc_by(by);
     }
 
     pub(crate) fn conflict(&self) {

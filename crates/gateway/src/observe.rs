@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
+use tracing::field::Empty;
 use tracing::{Instrument as _, debug, error, info_span};
 
 use crate::extract::Peer;
@@ -26,7 +27,7 @@ pub(crate) async fn observe(State(state): State<GatewayState>, request: Request,
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or("unmatched", MatchedPath::as_str);
     let request_id = trusted_request_id(&state, &request).unwrap_or_else(|| state.next_request_id());
-    let span = info_span!("request", id = %request_id, method, route);
+    let span = info_span!("request", otel.kind = "server", id = %request_id, method, route, status = Empty);
 
     let answer = AssertUnwindSafe(async move { next.run(request).await }).catch_unwind();
     let mut response = answer.instrument(span.clone()).await.unwrap_or_else(|_| {
@@ -48,6 +49,7 @@ pub(crate) async fn observe(State(state): State<GatewayState>, request: Request,
     let took = started.elapsed();
     let status = response.status().as_u16();
     state.metrics.answered(method, route, status, took);
+    span.record("status", status);
     let milliseconds = took.as_millis();
     let _entered = span.enter();
     if response.status().is_server_error() {

@@ -3,8 +3,10 @@
 //! [`SqliteStore`] implements [`EventLog`](loquat_domain::ports::EventLog),
 //! [`Conversations`](loquat_domain::ports::Conversations), [`Timeline`](loquat_domain::ports::Timeline),
 //! [`Presences`](loquat_domain::ports::Presences), [`Accounts`](loquat_domain::ports::Accounts),
-//! [`AccountLog`](loquat_domain::ports::AccountLog) and [`Devices`](loquat_domain::ports::Devices) in one file.
-//! [`backup`] and [`restore`] copy it.
+//! [`AccountLog`](loquat_domain::ports::AccountLog), [`Devices`](loquat_domain::ports::Devices),
+//! [`Administration`](loquat_domain::ports::Administration), [`Inspection`](loquat_domain::ports::Inspection) and
+//! [`AuditLog`](loquat_domain::ports::AuditLog) in one file.
+//! [`backup`] and [`restore`] copy it, [`examine`] looks at it from outside.
 //!
 //! This crate knows no HTTP and no message broker, and decides nothing: who may do what was decided in the domain;
 //! here it is written down, atomically and durably.
@@ -20,4 +22,6 @@ pub mod conformance;
 
 mod sqlite;
 
-pub use sqlite::{FatalHandler, OpenError, Options, Progress, SqliteStore, backup, restore};
+pub use sqlite::{
+    Examination, FatalHandler, Gauges, OpenError, Options, Progress, SqliteStore, backup, examine, restore,
+};

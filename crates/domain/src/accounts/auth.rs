@@ -72,6 +72,13 @@ pub struct SignedIn {
 #[derive(Clone, PartialEq, Eq)]
 pub struct PasswordHash(pub(super) String);
 
+impl PasswordHash {
+    /// The hash as it is stored.
+    pub(crate) fn into_phc(self) -> String {
+        self.0
+    }
+}
+
 impl std::fmt::Debug for PasswordHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("PasswordHash(…)")
@@ -197,7 +204,7 @@ impl Auth {
     }
 
     /// Tells everybody concerned what storage signed out: this node's cache, the user's sessions, every node's sockets.
-    pub(super) fn signed_out(&self, user: UserId, devices: Vec<DeviceId>, entries: Vec<AccountEntry>) {
+    pub(crate) fn signed_out(&self, user: UserId, devices: Vec<DeviceId>, entries: Vec<AccountEntry>) {
         for device in &devices {
             self.forget(*device);
         }
@@ -207,7 +214,7 @@ impl Auth {
 }
 
 /// The devices that these entries say were signed out.
-pub(super) fn removed_devices(entries: &[AccountEntry]) -> Vec<DeviceId> {
+pub(crate) fn removed_devices(entries: &[AccountEntry]) -> Vec<DeviceId> {
     let removed = entries.iter().filter(|entry| entry.event.kind == AccountEventKind::DeviceRemoved);
     removed.filter_map(|entry| entry.event.body.get("device")?.as_str()?.parse().ok()).collect()
 }

@@ -29,6 +29,7 @@ mod rules;
 mod sign_in;
 mod tickets;
 
+pub(crate) use auth::removed_devices;
 pub use auth::{Auth, AuthDeps, AuthError, HashingStats, PasswordHash, SignedIn, TICKET_SECONDS};
 pub use config::{Argon2Config, AuthConfig};
 pub use idempotency::{Attempt, Begun, Idempotency, request_hash};

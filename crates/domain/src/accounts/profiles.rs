@@ -104,12 +104,17 @@ impl Profiles {
     /// [`Refusal::Forbidden`] if the password is wrong, [`Refusal::Unavailable`] (safe to repeat).
     pub async fn delete(&self, caller: Caller, password: Secret) -> Result<(), Refusal> {
         self.deps.auth.check_password(caller, &password).await?;
-        self.deps.memberships.leave_all(caller.user).await?;
-        self.deps.memberships.end_contacts(caller.user).await?;
-        let devices = self.deps.devices.devices(caller.user).await?;
-        self.deps.accounts.delete(caller.user, self.deps.clock.now()).await?;
+        self.erase(caller.user).await
+    }
+
+    /// The same for an operator, who has no password of the account.
+    pub(crate) async fn erase(&self, user: UserId) -> Result<(), Refusal> {
+        self.deps.memberships.leave_all(user).await?;
+        self.deps.memberships.end_contacts(user).await?;
+        let devices = self.deps.devices.devices(user).await?;
+        self.deps.accounts.delete(user, self.deps.clock.now()).await?;
         let devices = devices.into_iter().map(|device| device.id).collect();
-        self.deps.auth.signed_out(caller.user, devices, Vec::new());
+        self.deps.auth.signed_out(user, devices, Vec::new());
         Ok(())
     }
 

@@ -164,12 +164,17 @@ impl Auth {
     /// # Errors
     /// [`Refusal::NotFound`] if the caller has no such device, [`Refusal::Unavailable`].
     pub async fn revoke(&self, caller: Caller, device: DeviceId) -> Result<(), Refusal> {
+        self.revoke_of(caller.user, device).await
+    }
+
+    /// The same for whoever's device it is.
+    pub(crate) async fn revoke_of(&self, user: UserId, device: DeviceId) -> Result<(), Refusal> {
         let deps = &self.inner.deps;
-        let entries = deps.devices.revoke(caller.user, vec![device], deps.clock.now()).await?;
+        let entries = deps.devices.revoke(user, vec![device], deps.clock.now()).await?;
         if entries.is_empty() {
             return Err(Refusal::NotFound);
         }
-        self.signed_out(caller.user, vec![device], entries);
+        self.signed_out(user, vec![device], entries);
         Ok(())
     }
 

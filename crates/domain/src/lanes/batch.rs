@@ -3,6 +3,9 @@
 use loquat_proto::message::Appended;
 use loquat_proto::{ConversationId, Seq, Timestamp};
 
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
 use super::decide::{self, Decision, Facts, Scene};
 use super::deliver::{self, Delivery};
 use super::lane::{Done, Lane};
@@ -55,8 +58,15 @@ impl Lane {
         }
         self.appending = true;
         self.deps.metrics.batch(events);
-        let log = self.deps.log.clone();
-        self.pending.push(Box::pin(async move { Done::Appended(in_flight, log.append_many(appends).await) }));
+        let (log, metrics) = (self.deps.log.clone(), self.deps.metrics.clone());
+        let span = tracing::debug_span!("append", events, conversations = appends.len());
+        let appending = async move {
+            let started = Instant::now();
+            let outcomes = log.append_many(appends).await;
+            metrics.append_took(started.elapsed());
+            Done::Appended(in_flight, outcomes)
+        };
+        self.pending.push(Box::pin(appending.instrument(span)));
     }
 
     /// Decides the next run of a conversation; `None` where nothing is to be appended for it now.

@@ -59,6 +59,8 @@ pub(super) struct Lane {
     inbox: mpsc::Receiver<Command>,
     barriers: Vec<oneshot::Sender<()>>,
     uses: u64,
+    /// How many waited when the metrics were told last.
+    told_waiting: usize,
 }
 
 impl Lane {
@@ -76,6 +78,7 @@ impl Lane {
             inbox,
             barriers: Vec::new(),
             uses: 0,
+            told_waiting: 0,
         }
     }
 
@@ -105,8 +108,17 @@ impl Lane {
             // Before the next batch begins: under load there is always one on its way.
             self.release_barriers();
             self.start_batch();
+            self.tell_waiting();
         }
         self.flush_gathered();
+    }
+
+    fn tell_waiting(&mut self) {
+        let count = |waiting: usize| i64::try_from(waiting).unwrap_or(i64::MAX);
+        if self.waiting != self.told_waiting {
+            self.deps.metrics.waiting_changed(count(self.waiting) - count(self.told_waiting));
+            self.told_waiting = self.waiting;
+        }
     }
 
     fn take(&mut self, command: Command) {

@@ -8,6 +8,7 @@
 //! `synchronous_commit` on).
 
 mod accounts;
+mod administration;
 mod bus;
 mod clock;
 mod contacts;
@@ -21,6 +22,11 @@ mod timeline;
 pub use accounts::{
     AccountEntry, AccountLog, Accounts, Credentials, IdempotencyKey, NewUser, ProfileChange,
     RememberedAnswer, SignUpOutcome, UserRecord,
+};
+pub use administration::{
+    AccountDetails, AccountQuery, AccountState, AccountSummary, Administration, AuditLog, AuditRecord,
+    ConversationQuery, ConversationReport, ConversationSummary, DeviceSummary, Finding, Inspection,
+    MemberSummary, NewAct, Statistics,
 };
 pub use bus::{Bus, Receiver, Signal, Topic};
 pub use clock::{Clock, Random};

@@ -13,12 +13,14 @@
 #![allow(clippy::unwrap_used, reason = "tests: a failure is the point")]
 
 use loquat_domain::ports::{
-    AccountLog, Accounts, Blocks, Contacts, Conversations, Devices, EventLog, Invites, Presences, Timeline,
+    AccountLog, Accounts, Administration, AuditLog, Blocks, Contacts, Conversations, Devices, EventLog, Inspection,
+    Invites, Presences, Timeline,
 };
 
 pub mod account_log;
 pub mod accounts;
 pub mod blocks;
+pub mod administration;
 pub mod changes;
 pub mod contacts;
 pub mod conversations;
@@ -48,6 +50,9 @@ pub trait Ports:
     + Devices
     + Contacts
     + Blocks
+    + Administration
+    + Inspection
+    + AuditLog
     + 'static
 {
 }
@@ -63,6 +68,9 @@ impl<T> Ports for T where
         + Devices
         + Contacts
         + Blocks
+        + Administration
+        + Inspection
+        + AuditLog
         + 'static
 {
 }
@@ -222,6 +230,16 @@ macro_rules! conformance_suite {
             a_reused_refresh_token_revokes_the_device,
             expired_and_unknown_tokens_are_refused,
             the_first_signing_key_wins,
+        ]);
+        $crate::conformance_suite!(@module $fixture, administration: [
+            accounts_are_listed_by_id_state_and_prefix,
+            an_account_is_shown_whole,
+            a_disabled_account_is_shut_out_until_enabled,
+            a_reset_password_revokes_every_device,
+            devices_are_listed_with_their_owners,
+            statistics_count_what_there_is,
+            conversations_are_listed_and_inspected,
+            acts_stay_on_record,
         ]);
         $crate::conformance_suite!(@module $fixture, presences: [
             presence_is_seen_by_who_shares_a_conversation,

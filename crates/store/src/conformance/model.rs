@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use loquat_domain::ports::{EventRange, MessageWindow};
+use loquat_domain::ports::{EventRange, Inspection as _, MessageWindow};
 use loquat_proto::{ConversationId, UserId};
 use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::test_runner::{Config, TestRunner};
@@ -267,6 +267,8 @@ pub fn what_is_shown_is_what_a_plain_model_says<F: Fixture>() {
                 }
             }
             both.compare().await;
+            let report = fixture.store().inspect(both.conversation).await.unwrap().unwrap();
+            assert_eq!(report.findings, [], "what is derived agrees with the log");
         });
         Ok(())
     });

@@ -33,7 +33,7 @@ impl Accounts for SqliteStore {
         self.read(move |connection| {
             connection
                 .prepare_cached(
-                    "SELECT id, password_hash, deleted_at IS NULL FROM users
+                    "SELECT id, password_hash, deleted_at IS NULL AND disabled_at IS NULL FROM users
                      WHERE username = ?1 OR email = ?1 OR phone = ?1",
                 )?
                 .query_row([login], |row| {
@@ -46,8 +46,11 @@ impl Accounts for SqliteStore {
 
     async fn user(&self, user: UserId) -> Result<Option<UserRecord>, StoreError> {
         self.read(move |connection| {
-            let own = own_profile(connection, user)?;
-            Ok(own.map(|own| UserRecord { active: !own.profile.deleted, own }))
+            let Some(own) = own_profile(connection, user)? else { return Ok(None) };
+            let disabled = connection
+                .prepare_cached("SELECT 1 FROM users WHERE id = ?1 AND disabled_at IS NOT NULL")?
+                .exists([user.sql()])?;
+            Ok(Some(UserRecord { active: !own.profile.deleted && !disabled, own }))
         })
         .await
     }

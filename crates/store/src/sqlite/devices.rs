@@ -33,7 +33,7 @@ impl Devices for SqliteStore {
             connection
                 .prepare_cached(
                     "SELECT 1 FROM devices d JOIN users u ON u.id = d.user_id
-                     WHERE d.id = ?1 AND d.user_id = ?2 AND u.deleted_at IS NULL",
+                     WHERE d.id = ?1 AND d.user_id = ?2 AND u.deleted_at IS NULL AND u.disabled_at IS NULL",
                 )?
                 .exists([device.sql(), user.sql()])
         })

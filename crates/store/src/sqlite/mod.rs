@@ -10,7 +10,9 @@
 
 mod account_log;
 mod accounts;
+mod administration;
 mod appender;
+mod audit;
 mod backup;
 mod blocks;
 mod changes;
@@ -20,10 +22,13 @@ mod contacts;
 mod conversations;
 mod creation;
 mod cursors;
+mod derived;
 mod devices;
 mod erase;
 mod error;
+mod examine;
 mod idempotency;
+mod inspection;
 mod invites;
 mod log;
 mod messages;
@@ -51,6 +56,7 @@ use rusqlite::Connection;
 
 pub use backup::{Progress, backup, restore};
 pub use error::OpenError;
+pub use examine::{Examination, examine};
 pub use options::{FatalHandler, Options};
 
 use checkpoint::CheckpointThread;
@@ -72,10 +78,26 @@ pub struct SqliteStore {
 }
 
 struct Inner {
+    path: PathBuf,
     writer: Writer,
     readers: Readers,
     epoch: u64,
     threads: Mutex<Option<Threads>>,
+}
+
+/// What is so at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gauges {
+    /// Calls that wait to be written.
+    pub writes_waiting: usize,
+    /// Calls that wait to be read.
+    pub reads_waiting: usize,
+    /// Transactions committed since the store was opened.
+    pub commits: u64,
+    /// Bytes of the database.
+    pub database_bytes: u64,
+    /// Bytes of the write-ahead log.
+    pub log_bytes: u64,
 }
 
 struct Threads {
@@ -118,7 +140,8 @@ impl SqliteStore {
         let (writer, writer_thread) = writer::start(parts, options.writer_queue)
             .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
         let threads = Threads { writer: writer_thread, readers: reader_threads, checkpoint, _lock: lock };
-        let inner = Inner { writer, readers, epoch, threads: Mutex::new(Some(threads)) };
+        let inner =
+            Inner { path: path.to_owned(), writer, readers, epoch, threads: Mutex::new(Some(threads)) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -131,6 +154,19 @@ impl SqliteStore {
             context.statement("UPDATE store SET probes = probes + 1")?.execute([]).map(drop)
         };
         self.inner.writer.call(probe).await
+    }
+
+    /// What is so at this moment, for metrics. Takes two short locks and asks the file system for two sizes.
+    #[must_use]
+    pub fn gauges(&self) -> Gauges {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+        Gauges {
+            writes_waiting: self.inner.writer.waiting(),
+            reads_waiting: self.inner.readers.waiting(),
+            commits: self.inner.writer.commits(),
+            database_bytes: size(&self.inner.path),
+            log_bytes: size(&beside(&self.inner.path, "-wal")),
+        }
     }
 
     /// Takes no more calls, writes what waits, tidies the file and ends the threads. Blocks until that is done; the

@@ -77,6 +77,11 @@ impl<T> Queue<T> {
         self.arrived.notify_all();
     }
 
+    /// How many wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Throws away what waits, and refuses newcomers from now on.
     pub(super) fn abandon(&self) {
         let mut state = self.lock();

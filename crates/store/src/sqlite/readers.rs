@@ -67,6 +67,11 @@ impl Readers {
         receiver.await.map_err(|_| StoreError::Unavailable("a read was not answered".into()))?
     }
 
+    /// Calls that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
     /// Takes no more work.
     pub(super) fn close(&self) {
         self.queue.close();

@@ -55,7 +55,7 @@ fn presented(context: &WriteContext<'_>, rotation: &RefreshRotation) -> Outcome<
         .statement(
             "SELECT d.user_id, t.device_id, t.used_at, t.idempotency_key, t.sealed_successor
              FROM refresh_tokens t JOIN devices d ON d.id = t.device_id JOIN users u ON u.id = d.user_id
-             WHERE t.hash = ?1 AND t.expires_at > ?2 AND u.deleted_at IS NULL",
+             WHERE t.hash = ?1 AND t.expires_at > ?2 AND u.deleted_at IS NULL AND u.disabled_at IS NULL",
         )?
         .query_row(params![rotation.presented, rotation.now], |row| {
             let used_at: Option<Timestamp> = row.get(2)?;

@@ -13,6 +13,14 @@ mod embedded {
     refinery::embed_migrations!("migrations/sqlite");
 }
 
+/// The newest migration that this software knows.
+pub(super) fn known() -> u32 {
+    let runner = embedded::migrations::runner();
+    let versions =
+        runner.get_migrations().iter().map(|migration| u32::try_from(migration.version()).unwrap_or(0));
+    versions.max().unwrap_or(0)
+}
+
 /// Whether the file holds a store: `false` if it holds nothing yet.
 ///
 /// # Errors

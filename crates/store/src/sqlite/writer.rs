@@ -79,6 +79,7 @@ struct Queued {
 pub(super) struct Writer {
     queue: Arc<Queue<Queued>>,
     committed_pos: Arc<AtomicU64>,
+    commits: Arc<AtomicU64>,
 }
 
 /// Work that goes on in slices; each returns whether it was the last.
@@ -88,6 +89,16 @@ impl Writer {
     /// The position of the newest committed change. What is read after asking has all changes up to it.
     pub(super) fn committed_pos(&self) -> u64 {
         self.committed_pos.load(Ordering::Acquire)
+    }
+
+    /// Calls that wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.waiting()
+    }
+
+    /// Transactions committed so far.
+    pub(super) fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
     }
 
     /// Does the work in a transaction of the writer; it is durable when this returns `Ok`.
@@ -223,21 +234,24 @@ pub(super) struct WriterParts {
 pub(super) fn start(parts: WriterParts, capacity: usize) -> std::io::Result<(Writer, JoinHandle<()>)> {
     let queue = Arc::new(Queue::new(capacity));
     let committed_pos = Arc::new(AtomicU64::new(parts.positions.last()));
+    let commits = Arc::new(AtomicU64::new(0));
     let thread = Thread {
         parts,
         queue: queue.clone(),
         committed_pos: committed_pos.clone(),
+        commits: commits.clone(),
         unfinished: VecDeque::new(),
         answers: Vec::new(),
     };
     let handle = std::thread::Builder::new().name("store-writer".into()).spawn(move || thread.run())?;
-    Ok((Writer { queue, committed_pos }, handle))
+    Ok((Writer { queue, committed_pos, commits }, handle))
 }
 
 struct Thread {
     parts: WriterParts,
     queue: Arc<Queue<Queued>>,
     committed_pos: Arc<AtomicU64>,
+    commits: Arc<AtomicU64>,
     unfinished: VecDeque<Job>,
     answers: Vec<Answer>,
 }
@@ -278,6 +292,7 @@ impl Thread {
                 self.parts.positions.committed();
                 self.parts.nonces.committed();
                 self.committed_pos.store(self.parts.positions.last(), Ordering::Release);
+                self.commits.fetch_add(1, Ordering::Relaxed);
                 failpoint::pass("after_commit");
                 Ok(())
             }

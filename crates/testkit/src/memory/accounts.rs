@@ -38,16 +38,15 @@ impl Accounts for MemoryStore {
             let mut users = state.users.values().filter(|user| !user.own.profile.deleted);
             let found = users.find(|user| is_named(&user.own))?;
             let (user, password_hash) = (found.own.profile.id, found.password_hash.clone());
-            Some(Credentials { user, password_hash, active: true })
+            Some(Credentials { user, password_hash, active: found.is_active() })
         })
         .await
     }
 
     async fn user(&self, user: UserId) -> Result<Option<UserRecord>, StoreError> {
         self.read(|state| {
-            let own = state.users.get(&user)?.own.clone();
-            let active = !own.profile.deleted;
-            Some(UserRecord { own, active })
+            let row = state.users.get(&user)?;
+            Some(UserRecord { own: row.own.clone(), active: row.is_active() })
         })
         .await
     }
@@ -138,7 +137,15 @@ fn sign_up(state: &mut State, user: NewUser, device: NewDevice) -> SignUpOutcome
         settings: json!({}),
         privacy: Privacy::default(),
     };
-    let row = User { own, password_hash: user.password_hash, last_seen: None, log: Vec::new() };
+    let row = User {
+        own,
+        password_hash: user.password_hash,
+        created_at: user.ts,
+        disabled_at: None,
+        deleted_at: None,
+        last_seen: None,
+        log: Vec::new(),
+    };
     state.users.insert(user.id, row);
     devices::insert(state, user.id, device);
     SignUpOutcome::Created
@@ -201,6 +208,7 @@ fn delete(state: &mut State, user: UserId, ts: Timestamp) {
         privacy: Privacy::default(),
     };
     row.password_hash = String::new();
+    row.deleted_at = Some(ts);
     row.last_seen = None;
     row.log.clear();
     state.reserved_names.insert(username, ts + NAME_REST_MS);

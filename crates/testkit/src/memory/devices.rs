@@ -8,7 +8,7 @@ use loquat_proto::{AccountEventKind, Device, DeviceId, Timestamp, UserId};
 use serde_json::json;
 
 use super::MemoryStore;
-use super::state::{DeviceRow, State, TokenRow, TokenUse};
+use super::state::{DeviceRow, State, TokenRow, TokenUse, User};
 
 /// For so long a used token with the same key gets the same successor.
 const REPEAT_MS: i64 = 60_000;
@@ -26,17 +26,15 @@ impl Devices for MemoryStore {
     }
 
     async fn devices(&self, user: UserId) -> Result<Vec<Device>, StoreError> {
-        self.read(|state| {
-            let own = state.devices.iter().filter(|(_, row)| row.user == user);
-            let mut own: Vec<(u64, Device)> = own.map(|(id, row)| (row.number, shown(*id, row))).collect();
-            own.sort_by_key(|(number, device)| std::cmp::Reverse((device.created_at, *number)));
-            own.into_iter().map(|(_, device)| device).collect()
-        })
-        .await
+        self.read(|state| of(state, user)).await
     }
 
     async fn is_active(&self, user: UserId, device: DeviceId) -> Result<bool, StoreError> {
-        self.read(|state| state.devices.get(&device).is_some_and(|row| row.user == user)).await
+        self.read(|state| {
+            let signed_in = state.devices.get(&device).is_some_and(|row| row.user == user);
+            signed_in && state.users.get(&user).is_some_and(User::is_active)
+        })
+        .await
     }
 
     async fn revoke(
@@ -88,6 +86,14 @@ impl Devices for MemoryStore {
     }
 }
 
+/// A user's devices, newest first.
+pub(super) fn of(state: &State, user: UserId) -> Vec<Device> {
+    let own = state.devices.iter().filter(|(_, row)| row.user == user);
+    let mut own: Vec<(u64, Device)> = own.map(|(id, row)| (row.number, shown(*id, row))).collect();
+    own.sort_by_key(|(number, device)| std::cmp::Reverse((device.created_at, *number)));
+    own.into_iter().map(|(_, device)| device).collect()
+}
+
 /// Signs a device in that is not there yet.
 pub(super) fn insert(state: &mut State, user: UserId, new: NewDevice) {
     let number = state.devices.values().map(|row| row.number + 1).max().unwrap_or(0);
@@ -121,7 +127,12 @@ fn sign_in(state: &mut State, user: UserId, device: NewDevice, limit: usize) -> 
     state.tell(user, (AccountEventKind::DeviceAdded, body), ts).map(SignInOutcome::Added)
 }
 
-fn revoke(state: &mut State, (user, device): (UserId, DeviceId), ts: Timestamp) -> Option<AccountEntry> {
+/// Signs a device out and tells its user; `None` if it is not theirs.
+pub(super) fn revoke(
+    state: &mut State,
+    (user, device): (UserId, DeviceId),
+    ts: Timestamp,
+) -> Option<AccountEntry> {
     state.devices.get(&device).filter(|row| row.user == user)?;
     state.devices.remove(&device);
     state.tokens.retain(|_, row| row.device != device);
@@ -133,7 +144,7 @@ fn rotate(state: &mut State, rotation: RefreshRotation) -> Option<RefreshOutcome
     let row = state.tokens.get_mut(&presented)?;
     let device = row.device;
     let user = state.devices.get(&device)?.user;
-    if row.token.expires_at <= now {
+    if row.token.expires_at <= now || !state.users.get(&user)?.is_active() {
         return None;
     }
     if let Some(used) = &row.used {
@@ -149,7 +160,8 @@ fn rotate(state: &mut State, rotation: RefreshRotation) -> Option<RefreshOutcome
     Some(RefreshOutcome::Rotated { user, device })
 }
 
-fn shown(id: DeviceId, row: &DeviceRow) -> Device {
+/// A device as it is listed.
+pub(super) fn shown(id: DeviceId, row: &DeviceRow) -> Device {
     Device {
         id,
         name: row.name.clone(),

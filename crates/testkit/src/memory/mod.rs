@@ -5,6 +5,7 @@
 
 mod account_log;
 mod accounts;
+mod administration;
 mod changes;
 mod contacts;
 mod conversations;

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use loquat_domain::ports::{
-    AccountEntry, IdempotencyKey, InviteRecord, RefreshToken, RememberedAnswer, SigningKey, SyncPosition,
+    AccountEntry, AuditRecord, IdempotencyKey, InviteRecord, RefreshToken, RememberedAnswer, SigningKey,
+    SyncPosition,
 };
 use loquat_proto::conversation::Cursor;
 use loquat_proto::{
@@ -30,6 +31,8 @@ pub(super) struct State {
     pub requests: BTreeMap<(UserId, UserId), Asked>,
     /// By who blocks and who is blocked.
     pub blocks: BTreeMap<(UserId, UserId), Timestamp>,
+    /// What operators did, oldest first.
+    pub acts: Vec<AuditRecord>,
 }
 
 /// A request for contact.
@@ -52,6 +55,9 @@ pub(super) enum RequestState {
 pub(super) struct User {
     pub own: OwnProfile,
     pub password_hash: String,
+    pub created_at: Timestamp,
+    pub disabled_at: Option<Timestamp>,
+    pub deleted_at: Option<Timestamp>,
     pub last_seen: Option<Timestamp>,
     pub log: Vec<AccountEvent>,
 }
@@ -187,6 +193,7 @@ impl State {
             contacts: BTreeMap::new(),
             requests: BTreeMap::new(),
             blocks: BTreeMap::new(),
+            acts: Vec::new(),
         }
     }
 
@@ -238,6 +245,13 @@ impl State {
             Cursor { user: *user, delivered: membership.delivered, read }
         };
         room.members.iter().map(cursor).collect()
+    }
+}
+
+impl User {
+    /// Neither disabled nor deleted.
+    pub const fn is_active(&self) -> bool {
+        self.disabled_at.is_none() && self.deleted_at.is_none()
     }
 }
 
