@@ -16,6 +16,7 @@
 mod acme;
 mod api;
 mod check;
+mod collector;
 mod contract;
 mod fuzz;
 mod programs;

@@ -59,7 +59,8 @@ impl Service {
         command.spawn().map(Self).context("cannot start the built loquat")
     }
 
-    fn wait_until_ready(&mut self, api: SocketAddr) -> Result<()> {
+    /// Waits until `/readyz` says so.
+    pub(crate) fn wait_until_ready(&mut self, api: SocketAddr) -> Result<()> {
         let deadline = Instant::now() + LIMIT;
         loop {
             if let Some(status) = self.0.try_wait()? {
@@ -73,6 +74,7 @@ impl Service {
         }
     }
 
+    /// Asks it to stop and waits for the end.
     pub(crate) fn stop(&mut self, workspace: &Workspace) -> Result<ExitStatus> {
         crate::shell::succeed(workspace.command("kill").args(["-TERM", &self.0.id().to_string()]))?;
         let deadline = Instant::now() + LIMIT;
@@ -126,7 +128,7 @@ pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> Result<Answer
 }
 
 /// HTTP/1.0, where an answer ends with its connection: enough for a check that carries no HTTP client.
-fn get(address: SocketAddr, path: &str) -> Result<Answer> {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     ask(address, path, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n"))
 }
 

@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 
 use crate::acme;
+use crate::collector;
 use crate::contract;
 use crate::programs;
 use crate::shell::{Workspace, show};
@@ -61,6 +62,7 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
     });
     if built {
         report.stage("release binary serves", || smoke::run(workspace).map(|()| Counts::default()));
+        report.stage("traces reach a collector", || collector::run(workspace).map(|()| Counts::default()));
         if figures.contract {
             report.stage("certificates by ACME", || acme::run(workspace).map(|()| Counts::default()));
             report.stage("contract", || contract::run(workspace).map(|()| Counts::default()));

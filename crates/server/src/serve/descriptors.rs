@@ -10,12 +10,22 @@ const RESERVE: u64 = 256;
 /// Connections for calls, beside the sockets: what the gateway admits.
 const LEAST_CALLS: u64 = 256;
 
+/// Descriptors that the connections which are allowed need, at most.
+pub(crate) fn needed(limits: &Limits) -> u64 {
+    let sockets = limits.connections as u64;
+    sockets.saturating_add(LEAST_CALLS.max(sockets / 8)).saturating_add(RESERVE)
+}
+
+/// Descriptors that this process may have after all raising; `None`: any number.
+pub(crate) fn hard_limit() -> Option<u64> {
+    getrlimit(Resource::Nofile).maximum
+}
+
 /// Raises the soft limit to the hard one, and warns where that is too little for the connections that are allowed.
 pub(super) fn raise_limit(limits: &Limits) {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     // `None` is unlimited.
-    let sockets = limits.connections as u64;
-    let needed = sockets.saturating_add(LEAST_CALLS.max(sockets / 8)).saturating_add(RESERVE);
+    let needed = needed(limits);
     if current.is_none_or(|current| current >= needed) {
         return;
     }

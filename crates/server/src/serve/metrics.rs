@@ -1,6 +1,7 @@
 //! The metrics listener: `GET /metrics`, apart from clients.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use loquat_domain::App;
 use loquat_gateway::Gateway;
+use loquat_store::SqliteStore;
 use prometheus_client::registry::Registry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -49,11 +51,11 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Option<MetricsListener>> {
 }
 
 impl MetricsListener {
-    /// Serves until the process ends.
-    pub(super) fn serve(self, app: App, gateway: &Gateway) {
+    /// Serves until the process ends; says where.
+    pub(super) fn serve(self, measured: (App, SqliteStore, PathBuf), gateway: &Gateway) -> SocketAddr {
         let mut registry = Registry::default();
         process::register(&mut registry);
-        workload::register(app, &mut registry);
+        workload::register(measured, &mut registry);
         let service = TowerToHyperService::new(gateway.metrics_router(registry));
         let address = self.listener.local_addr().unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0)));
         info!(%address, "metrics");
@@ -74,6 +76,7 @@ impl MetricsListener {
                 });
             }
         });
+        address
     }
 }
 

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use loquat_bus::InProcessBus;
+use loquat_domain::ports::Clock as _;
 use loquat_domain::{App, AppConfig, AppDeps, Storage};
 use loquat_gateway::{Gateway, Stopped};
 use loquat_store::SqliteStore;
@@ -26,9 +27,14 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{info, warn};
 
+pub(crate) use descriptors::{hard_limit as hard_descriptor_limit, needed as descriptors_needed};
+
+use crate::admin::{self, Greeting};
 use crate::cli::ServeArgs;
 use crate::settings::{self, Loaded, RuntimeSettings, Settings};
 use crate::system::{SystemClock, SystemRandom};
+#[cfg(feature = "otlp")]
+use crate::traces::Traces;
 use crate::{logging, storage};
 use signals::Signals;
 
@@ -41,15 +47,44 @@ const LAST_MOMENT: Duration = Duration::from_millis(500);
 /// Runs the service until it is told to stop.
 pub(crate) fn run(arguments: &ServeArgs) -> Result<()> {
     let loaded = settings::load(&arguments.sources())?;
-    logging::start(&loaded.settings.log)?;
+    let runtime = runtime(&loaded.settings.runtime)?;
+    let traces = begin_logging(&loaded.settings, &runtime)?;
     if !loaded.strangers.is_empty() {
         warn!(variables = ?loaded.strangers, "environment variables that are no settings were passed over");
     }
     descriptors::raise_limit(&loaded.settings.limits);
-    let runtime = runtime(&loaded.settings.runtime)?;
     let outcome = runtime.block_on(serve(&loaded));
+    if let Some(traces) = traces {
+        traces.end();
+    }
     runtime.shutdown_timeout(LAST_MOMENT);
     outcome
+}
+
+/// Logs, and traces where a collector is named.
+#[cfg(feature = "otlp")]
+fn begin_logging(settings: &Settings, runtime: &Runtime) -> Result<Option<Traces>> {
+    let traces = Traces::begin(&settings.traces, &settings.node.resolved_name(), runtime.handle().clone())?;
+    logging::start_with(&settings.log, traces.as_ref().map(Traces::layer))?;
+    Ok(traces)
+}
+
+/// Logs. This build has no traces; the settings were refused if they ask for some.
+#[cfg(not(feature = "otlp"))]
+fn begin_logging(settings: &Settings, _runtime: &Runtime) -> Result<Option<Never>> {
+    logging::start(&settings.log)?;
+    Ok(None)
+}
+
+/// Traces of a build that has none.
+#[cfg(not(feature = "otlp"))]
+enum Never {}
+
+#[cfg(not(feature = "otlp"))]
+impl Never {
+    fn end(self) {
+        match self {}
+    }
 }
 
 fn runtime(settings: &RuntimeSettings) -> Result<Runtime> {
@@ -72,10 +107,19 @@ async fn serve(loaded: &Loaded) -> Result<()> {
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("cannot listen on {} (setting `listen`)", settings.listen))?;
-    if let Some(metrics) = metrics {
-        metrics.serve(app.clone(), &gateway);
-    }
-    announce(listener.local_addr()?, tls.is_some())?;
+    let metrics =
+        metrics.map(|metrics| metrics.serve((app.clone(), store.clone(), settings.data.clone()), &gateway));
+    let address = listener.local_addr()?;
+    let greeting = Greeting {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        node: settings.node.resolved_name(),
+        pid: std::process::id(),
+        started_at: SystemClock.now(),
+        listen: address.to_string(),
+        metrics: metrics.map(|address| address.to_string()),
+    };
+    let admin = admin::serve(&settings.data, app.admin().clone(), greeting)?;
+    announce(address, tls.is_some())?;
     let told_to_stop = async {
         signals.first().await;
         supervisor::stopping();
@@ -84,10 +128,12 @@ async fn serve(loaded: &Loaded) -> Result<()> {
         Some(tls) => gateway.serve_tls(listener, tls, told_to_stop).await,
         None => gateway.serve(listener, told_to_stop).await,
     };
+    drop(admin);
     end(&app, store, stopped).await
 }
 
-async fn start_domain(settings: &Settings, store: &SqliteStore) -> Result<App> {
+/// The domain over a store.
+pub(crate) async fn start_domain(settings: &Settings, store: &SqliteStore) -> Result<App> {
     let bus = Arc::new(InProcessBus::new());
     let deps = AppDeps {
         storage: Storage::from_one(Arc::new(store.clone())),

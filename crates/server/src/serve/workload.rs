@@ -1,21 +1,26 @@
 //! Metrics of the domain that are read when asked for, rather than counted as things happen.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use loquat_domain::App;
+use loquat_store::SqliteStore;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use rustix::fs::statvfs;
 
 /// Adds them to a registry.
-pub(super) fn register(app: App, registry: &mut Registry) {
-    registry.register_collector(Box::new(Workload { app }));
+pub(super) fn register((app, store, data): (App, SqliteStore, PathBuf), registry: &mut Registry) {
+    registry.register_collector(Box::new(Workload { app, store, data }));
 }
 
 struct Workload {
     app: App,
+    store: SqliteStore,
+    data: PathBuf,
 }
 
 impl fmt::Debug for Workload {
@@ -47,6 +52,25 @@ impl Collector for Workload {
             "loquat_password_hashes_in_flight",
             "Password hashes computed or waited for",
             &gauge(hashing.in_flight),
+        )?;
+        let stored = self.store.gauges();
+        let commits = ConstCounter::new(stored.commits);
+        metric("loquat_store_commits", "Transactions committed by the storage", &commits)?;
+        metric(
+            "loquat_store_writes_waiting",
+            "Calls that wait to be written",
+            &gauge(stored.writes_waiting),
+        )?;
+        metric("loquat_store_reads_waiting", "Calls that wait to be read", &gauge(stored.reads_waiting))?;
+        let size = ConstGauge::new;
+        metric("loquat_store_database_bytes", "Size of the database", &size(stored.database_bytes))?;
+        metric("loquat_store_log_bytes", "Size of the write-ahead log", &size(stored.log_bytes))?;
+        let Ok(disk) = statvfs(&self.data) else { return Ok(()) };
+        metric("loquat_disk_bytes", "Size of the data folder's disk", &size(disk.f_blocks * disk.f_frsize))?;
+        metric(
+            "loquat_disk_free_bytes",
+            "Free space of the data folder's disk",
+            &size(disk.f_bavail * disk.f_frsize),
         )
     }
 }

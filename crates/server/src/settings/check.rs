@@ -37,6 +37,8 @@ pub(super) fn value(key: &str, value: &Value, settings: &Settings) -> Result<(),
         "tls.acme.domains" => settings.tls.acme.domains.iter().try_for_each(|one| tls::domain(one)),
         "tls.acme.contacts" => settings.tls.acme.contacts.iter().try_for_each(|one| tls::contact(one)),
         "tls.acme.directory" => tls::directory(&settings.tls.acme.directory),
+        "traces.endpoint" => endpoint(&settings.traces.endpoint),
+        "traces.headers" => headers(&settings.traces.headers),
         "storage.url" => embedded(&settings.storage.url, "storage"),
         "bus.url" => embedded(&settings.bus.url, "bus"),
         _ => Ok(()),
@@ -110,6 +112,34 @@ fn is_origin(text: &str) -> bool {
         let plain = |character: char| character.is_ascii_alphanumeric() || "-._:[]".contains(character);
         !host.is_empty() && host.chars().all(plain)
     })
+}
+
+fn endpoint(text: &str) -> Result<(), String> {
+    if !text.is_empty() && !cfg!(feature = "otlp") {
+        return Err("this build has no traces; build it with the feature `otlp`".to_owned());
+    }
+    if text.is_empty() || is_origin(text.strip_suffix('/').unwrap_or(text)) && text.starts_with("http://") {
+        return Ok(());
+    }
+    Err(format!(
+        "expected the address of a collector, such as http://127.0.0.1:4318, not {text:?}; run one on this machine: it encrypts what leaves it"
+    ))
+}
+
+/// The text is not repeated: it holds a secret.
+fn headers(text: &str) -> Result<(), String> {
+    let is_header = |header: &str| {
+        header.split_once('=').is_some_and(|(name, value)| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+            !name.trim().is_empty()
+                && name.trim().bytes().all(plain)
+                && value.bytes().all(|byte| (0x20..0x7f).contains(&byte))
+        })
+    };
+    if text.is_empty() || text.split(',').all(is_header) {
+        return Ok(());
+    }
+    Err("expected name=value, separated by commas".to_owned())
 }
 
 fn embedded(url: &str, what: &str) -> Result<(), String> {

@@ -56,6 +56,11 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// Where this setting was found.
+    pub(crate) fn origin(&self, key: &str) -> Origin {
+        self.origins.get(key).cloned().unwrap_or(Origin::Default)
+    }
+
     /// Whether somebody chose this setting; else it is the default.
     pub(crate) fn is_set(&self, key: &str) -> bool {
         self.origins.contains_key(key)

@@ -10,6 +10,7 @@ mod check;
 mod layers;
 mod load;
 pub(crate) mod reference;
+pub(crate) mod show;
 mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) runtime: RuntimeSettings,
     pub(crate) log: LogSettings,
     pub(crate) metrics: MetricsSettings,
+    pub(crate) traces: TraceSettings,
     pub(crate) auth: AuthConfig,
     pub(crate) limits: Limits,
     pub(crate) lanes: LaneSettings,
@@ -67,6 +69,7 @@ impl Default for Settings {
             runtime: RuntimeSettings::default(),
             log: LogSettings::default(),
             metrics: MetricsSettings::default(),
+            traces: TraceSettings::default(),
             auth: AuthConfig::default(),
             limits: Limits::default(),
             lanes: LaneSettings::default(),
@@ -153,6 +156,30 @@ pub(crate) struct MetricsSettings {
 impl Default for MetricsSettings {
     fn default() -> Self {
         Self { listen: OptionalAddress(Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9464)))) }
+    }
+}
+
+/// Where traces go.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct TraceSettings {
+    /// A collector of OTLP over HTTP; empty: nowhere.
+    pub(crate) endpoint: String,
+    /// `name=value`, separated by commas. Not printed.
+    pub(crate) headers: String,
+    /// How many of a hundred requests are traced.
+    pub(crate) percent: u8,
+}
+
+impl Default for TraceSettings {
+    fn default() -> Self {
+        Self { endpoint: String::new(), headers: String::new(), percent: 100 }
+    }
+}
+
+impl std::fmt::Debug for TraceSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TraceSettings").field("endpoint", &self.endpoint).finish_non_exhaustive()
     }
 }
 

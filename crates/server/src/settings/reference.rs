@@ -1,9 +1,10 @@
 //! Every setting in words: what the operator guide prints.
 
-use std::io::{self, Write};
 use std::ops::RangeInclusive;
 
+#[cfg(test)]
 use super::layers;
+#[cfg(test)]
 use super::load::{defaults, lookup};
 
 /// One setting for people.
@@ -16,14 +17,33 @@ pub(crate) struct Reference {
     range: Option<RangeInclusive<i64>>,
     /// What to print in place of the default where that depends on the machine.
     shown_default: Option<&'static str>,
+    /// Whether it is never shown.
+    secret: bool,
+}
+
+impl Reference {
+    /// The default in words, where it depends on the machine.
+    pub(super) const fn default_in_words(&self) -> Option<&'static str> {
+        self.shown_default
+    }
+
+    /// Whether its value is never shown.
+    pub(super) const fn is_secret(&self) -> bool {
+        self.secret
+    }
 }
 
 const fn setting(key: &'static str, meaning: &'static str) -> Reference {
-    Reference { key, meaning, range: None, shown_default: None }
+    Reference { key, meaning, range: None, shown_default: None, secret: false }
 }
 
 const fn number(key: &'static str, range: RangeInclusive<i64>, meaning: &'static str) -> Reference {
-    Reference { key, meaning, range: Some(range), shown_default: None }
+    Reference { key, meaning, range: Some(range), shown_default: None, secret: false }
+}
+
+/// A text that is never shown.
+const fn secret(key: &'static str, meaning: &'static str) -> Reference {
+    Reference { secret: true, ..setting(key, meaning) }
 }
 
 /// A number that is a rate or a limit which 0 switches off.
@@ -36,6 +56,7 @@ const MANY: i64 = u32::MAX as i64;
 
 /// All settings, in the order of the guide.
 pub(crate) static SETTINGS: [Reference; 68] = [
+pub(crate) static SETTINGS: &[Reference] = &[
     setting(
         "listen",
         "address and port for clients; port 0 takes any free one, which the first line of output names",
@@ -198,6 +219,15 @@ pub(crate) static SETTINGS: [Reference; 68] = [
         "storage.max_pages",
         "pages of 4 KiB that the database may have; writes beyond are refused; 0: as the disk allows",
     ),
+    setting(
+        "traces.endpoint",
+        "where traces go by OTLP over HTTP (protobuf), such as `http://127.0.0.1:4318`; empty: nowhere",
+    ),
+    secret(
+        "traces.headers",
+        "headers of what is sent there, such as `authorization=Bearer …`, separated by commas; a secret",
+    ),
+    number("traces.percent", 0..=100, "how many of a hundred requests are traced"),
     setting("bus.url", "which bus between nodes; `embedded` is the only one in this version"),
 ];
 
@@ -214,21 +244,11 @@ pub(super) fn words(range: &RangeInclusive<i64>) -> String {
     }
 }
 
-/// Prints all settings for a terminal.
-pub(crate) fn print(out: &mut impl Write) -> io::Result<()> {
-    for setting in &SETTINGS {
-        writeln!(out, "{} = {}", setting.key, default_of(setting))?;
-        writeln!(out, "    {}{}", setting.meaning, allowed(setting))?;
-        writeln!(out, "    {}\n", layers::variable(setting.key))?;
-    }
-    Ok(())
-}
-
 /// The table of all settings in Markdown, for the operator guide.
 #[cfg(test)]
 pub(super) fn markdown() -> String {
     let mut out = String::from("| key | default | meaning | environment |\n| --- | --- | --- | --- |\n");
-    for setting in &SETTINGS {
+    for setting in SETTINGS {
         let cells = [
             format!("`{}`", setting.key),
             match default_of(setting) {
@@ -245,11 +265,13 @@ pub(super) fn markdown() -> String {
 }
 
 /// The numbers a setting may be, in brackets.
+#[cfg(test)]
 fn allowed(setting: &Reference) -> String {
     setting.range.as_ref().map(|range| format!(" ({})", words(range))).unwrap_or_default()
 }
 
 /// The default in plain text; empty for nothing.
+#[cfg(test)]
 fn default_of(setting: &Reference) -> String {
     if let Some(shown) = setting.shown_default {
         return shown.to_owned();

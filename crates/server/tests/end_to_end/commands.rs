@@ -1,4 +1,4 @@
-//! `loquat backup`, `restore`, `admin seed` and `settings`.
+//! `loquat backup`, `restore` and `admin seed`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -116,13 +116,4 @@ fn seeding_the_same_names_again_says_which() {
     let again = run(&["admin", "seed", "--users", "2", "--data", &place.data()]);
     assert_eq!(again.status.code(), Some(1));
     assert!(complaint(&again).contains("cannot make the account bench1"), "{}", complaint(&again));
-}
-
-#[test]
-fn settings_are_listed() {
-    let listed = run(&["settings"]);
-    let text = String::from_utf8(listed.stdout).unwrap();
-    assert!(listed.status.success());
-    assert!(text.contains("limits.sends_per_second = 20\n"), "{text}");
-    assert!(text.contains("    LOQUAT_LIMITS__SENDS_PER_SECOND\n"), "{text}");
 }

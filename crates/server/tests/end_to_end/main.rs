@@ -1,8 +1,13 @@
 //! The real binary, from outside.
 
+mod admin;
 mod client;
 mod commands;
+mod operate;
 mod serve;
 mod support;
 mod threats;
 mod tls;
+#[cfg(feature = "otlp")]
+mod traces;
+mod websocket;

@@ -281,7 +281,7 @@ fn the_reference_describes_every_setting_and_no_other() {
 
 #[test]
 fn every_default_is_allowed() {
-    for setting in &reference::SETTINGS {
+    for setting in reference::SETTINGS {
         let value = lookup(&defaults(), setting.key).unwrap().clone();
         assert_eq!(check::value(setting.key, &value, &Settings::default()), Ok(()), "{}", setting.key);
     }
