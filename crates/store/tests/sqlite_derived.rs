@@ -72,7 +72,12 @@ async fn whatever_is_derived_is_found_wrong_and_made_right() {
         (format!("UPDATE conversations SET owner = {bob}"), "owner"),
         ("UPDATE cursors SET number_at_read = 7".to_owned(), "cursors"),
         ("UPDATE cursors SET own_after_read = 7".to_owned(), "cursors"),
-        ("INSERT INTO cursors VALUES ((SELECT id FROM conversations), 77, 0, 0, 0, 0)".to_owned(), "cursors"),
+        (
+            "INSERT INTO cursors (conversation_id, user_id, delivered, read, number_at_read, own_after_read)
+             VALUES ((SELECT id FROM conversations), 77, 0, 0, 0, 0)"
+                .to_owned(),
+            "cursors",
+        ),
         (
             "INSERT INTO device_cursors VALUES ((SELECT id FROM conversations), 77, 78, 1)".to_owned(),
             "device_cursors",
@@ -86,7 +91,9 @@ async fn whatever_is_derived_is_found_wrong_and_made_right() {
         ("INSERT INTO pins VALUES ((SELECT id FROM conversations), 1)".to_owned(), "pins"),
         ("INSERT INTO mentions VALUES (77, (SELECT id FROM conversations), 1)".to_owned(), "mentions"),
         (
-            format!("INSERT INTO former_members VALUES ({ann}, (SELECT id FROM conversations))"),
+            format!(
+                "INSERT INTO former_members (user_id, conversation_id) VALUES ({ann}, (SELECT id FROM conversations))"
+            ),
             "former_members",
         ),
     ] {
