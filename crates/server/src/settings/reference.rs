@@ -55,7 +55,6 @@ const fn limit(key: &'static str, meaning: &'static str) -> Reference {
 const MANY: i64 = u32::MAX as i64;
 
 /// All settings, in the order of the guide.
-pub(crate) static SETTINGS: [Reference; 68] = [
 pub(crate) static SETTINGS: &[Reference] = &[
     setting(
         "listen",
