@@ -37,8 +37,8 @@ pub(crate) struct RunArguments {
     /// Short windows and one round: for trying, not for figures.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Workloads: a one-to-one, b groups, c idle sockets, h start.
-    #[arg(long, value_delimiter = ',', default_value = "a,b,c,h")]
+    /// Workloads: a one-to-one, b groups, b2 a channel, c idle sockets, h start.
+    #[arg(long, value_delimiter = ',', default_value = "a,b,b2,c,h")]
     pub(crate) only: Vec<Workload>,
     /// Systems, in the order of each round. Loquat needs --loquat.
     #[arg(long, value_delimiter = ',')]
@@ -67,6 +67,9 @@ pub(crate) struct RunArguments {
     /// Messages under way for each writer of a group.
     #[arg(long, default_value_t = 1)]
     group_window: usize,
+    /// Members of workload b2, all online [default: 5000; quick 500].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(2..))]
+    channel_members: Option<u32>,
     /// Socket counts of workload c [default: 1000,5000,15000; quick 1000].
     #[arg(long, value_delimiter = ',')]
     sockets: Vec<usize>,
@@ -133,6 +136,11 @@ impl RunArguments {
                     let (groups, members) = self.groups()?;
                     cases.extend([true, false].map(|receipts| Case::Groups { groups, members, receipts }));
                 }
+                Workload::Channel => {
+                    let default = if self.quick { 500 } else { 5_000 };
+                    let members = self.channel_members.unwrap_or(default) as usize;
+                    cases.extend([true, false].map(|acks| Case::Channel { members, acks }));
+                }
                 Workload::Idle => {
                     let counts: &[usize] = match (self.sockets.as_slice(), self.quick) {
                         ([], true) => &[1000],
@@ -170,11 +178,12 @@ mod tests {
     #[test]
     fn the_default_is_every_workload_of_the_targets() {
         let all = cases(&[]).unwrap();
-        assert_eq!(all.len(), 10);
+        assert_eq!(all.len(), 12);
         for case in [
             "closed P=100 W=16",
             "open P=100 1000/s",
             "10 groups of 100, receipts off",
+            "a channel of 5000, acks on",
             "15000 sockets",
             "start",
         ] {

@@ -10,6 +10,8 @@ pub(crate) enum Layout {
     Pairs(usize),
     /// Groups of equal size.
     Groups { count: usize, size: usize },
+    /// One channel; the first user owns it and writes.
+    Channel(usize),
     /// Users without conversations, for idle sockets.
     Users(usize),
 }
@@ -20,7 +22,7 @@ impl Layout {
         match self {
             Self::Pairs(pairs) => pairs * 2,
             Self::Groups { count, size } => count * size,
-            Self::Users(users) => users,
+            Self::Channel(users) | Self::Users(users) => users,
         }
     }
 
@@ -29,6 +31,7 @@ impl Layout {
         match self {
             Self::Pairs(pairs) => pairs,
             Self::Groups { count, .. } => count,
+            Self::Channel(_) => 1,
             Self::Users(_) => 0,
         }
     }
@@ -37,7 +40,7 @@ impl Layout {
     pub(crate) fn members(self, conversation: usize) -> Range<usize> {
         let size = match self {
             Self::Pairs(_) => 2,
-            Self::Groups { size, .. } => size,
+            Self::Groups { size, .. } | Self::Channel(size) => size,
             Self::Users(_) => return 0..0,
         };
         conversation * size..(conversation + 1) * size
@@ -49,6 +52,7 @@ impl fmt::Display for Layout {
         match self {
             Self::Pairs(pairs) => write!(formatter, "pairs:{pairs}"),
             Self::Groups { count, size } => write!(formatter, "groups:{count}x{size}"),
+            Self::Channel(size) => write!(formatter, "channel:{size}"),
             Self::Users(users) => write!(formatter, "users:{users}"),
         }
     }
@@ -56,7 +60,7 @@ impl fmt::Display for Layout {
 
 /// Why a layout could not be read.
 #[derive(Debug, thiserror::Error)]
-#[error("expected pairs:P, groups:GxM or users:N with positive numbers, got {0:?}")]
+#[error("expected pairs:P, groups:GxM, channel:M or users:N with positive numbers, got {0:?}")]
 pub(crate) struct LayoutError(String);
 
 impl FromStr for Layout {
@@ -70,6 +74,7 @@ impl FromStr for Layout {
                 let (count, size) = groups.split_once('x')?;
                 Some(Self::Groups { count: positive(count)?, size: positive(size)? })
             }
+            ("channel", size) => Some(Self::Channel(positive(size)?)),
             ("users", users) => Some(Self::Users(positive(users)?)),
             _ => None,
         };
@@ -83,10 +88,10 @@ mod tests {
 
     #[test]
     fn layouts_read_what_they_print() {
-        for text in ["pairs:100", "groups:10x100", "users:15000"] {
+        for text in ["pairs:100", "groups:10x100", "channel:5000", "users:15000"] {
             assert_eq!(text.parse::<Layout>().unwrap().to_string(), text);
         }
-        for text in ["", "pairs", "pairs:0", "groups:10", "groups:x5", "rooms:3"] {
+        for text in ["", "pairs", "pairs:0", "groups:10", "groups:x5", "channel:0", "rooms:3"] {
             assert!(text.parse::<Layout>().is_err(), "{text}");
         }
     }

@@ -170,6 +170,7 @@ impl Report {
             (Workload::OneToOne, "(a) Durable one-to-one, closed loop"),
             (Workload::Paced, "(a) Durable one-to-one, open loop"),
             (Workload::Groups, "(b) Groups"),
+            (Workload::Channel, "(b2) A channel"),
             (Workload::Idle, "(c) Idle sockets"),
             (Workload::Start, "(h) Start and size"),
         ] {
@@ -213,7 +214,7 @@ impl Report {
 /// Rows whose rate the generator may have bounded. In open loops it polls without pause, which says nothing.
 fn saturated(rows: &[Row]) -> Vec<String> {
     rows.iter()
-        .filter(|row| matches!(row.workload, Workload::OneToOne | Workload::Groups))
+        .filter(|row| matches!(row.workload, Workload::OneToOne | Workload::Groups | Workload::Channel))
         .filter(|row| row.value(Metric::GeneratorLoad).is_some_and(|load| load > SATURATED_PERCENT))
         .map(|row| format!("{}, {}", row.case, row.system.title()))
         .collect()

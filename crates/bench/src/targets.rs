@@ -18,7 +18,7 @@ enum Bound {
 use Bound::{Least, LeastOfLog, Most, MostOfLog};
 
 /// Case, figure, its name, bound.
-const TARGETS: [(&str, Metric, &str, Bound); 15] = [
+const TARGETS: [(&str, Metric, &str, Bound); 17] = [
     ("closed P=100 W=1", Metric::MessagesPerSecond, "msg/s", LeastOfLog(0.6)),
     ("closed P=100 W=16", Metric::MessagesPerSecond, "msg/s", Least(30_000.0)),
     ("closed P=100 W=16", Metric::CpuPerMessage, "server µs/msg", Most(33.0)),
@@ -28,6 +28,8 @@ const TARGETS: [(&str, Metric, &str, Bound); 15] = [
     ("open P=100 1000/s", Metric::AckP99, "ack p99 ms", MostOfLog(3.0)),
     ("10 groups of 100, receipts on", Metric::DeliveriesPerSecond, "deliveries/s", LeastOfLog(0.8)),
     ("10 groups of 100, receipts off", Metric::DeliveriesPerSecond, "deliveries/s", LeastOfLog(0.8)),
+    ("a channel of 5000, acks on", Metric::DeliveriesPerSecond, "deliveries/s", LeastOfLog(0.8)),
+    ("a channel of 5000, acks off", Metric::DeliveriesPerSecond, "deliveries/s", LeastOfLog(0.8)),
     ("1000 sockets", Metric::KibPerSocket, "KiB/socket", Most(8.0)),
     ("5000 sockets", Metric::KibPerSocket, "KiB/socket", Most(8.0)),
     ("15000 sockets", Metric::KibPerSocket, "KiB/socket", Most(8.0)),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use loquat_domain::ports::{Bus, Receiver, Signal, Topic};
-use loquat_proto::{DeviceId, PresenceState, Timestamp, UserId};
+use loquat_proto::{ConversationId, DeviceId, PresenceState, Timestamp, UserId};
 use tokio::sync::mpsc;
 
 /// How long a delivery may take before it counts as lost. Waiting ends with the delivery, so that only a failing test
@@ -68,10 +68,21 @@ pub async fn every_kind_of_signal_arrives_unchanged<S: Subject>(subject: &S) {
         (user(2), Signal::Account { pos: u64::MAX, frame: Bytes::from_static(b"{}") }),
         (user(3), Signal::Revoke { devices: vec![device(7), device(8)] }),
         (user(3), Signal::Revoke { devices: Vec::new() }),
+        (user(3), Signal::Follow { conversation: conversation(5) }),
+        (user(3), Signal::Unfollow { conversation: conversation(5) }),
+        (
+            Topic::Conversation(conversation(5)),
+            Signal::Shared {
+                frame: Bytes::from_static(b"{\"op\":\"event\"}"),
+                instead: vec![(user_id(1), Some(Bytes::from_static(b"{}"))), (user_id(2), None)],
+                except: Some(7),
+            },
+        ),
+        (Topic::Conversation(conversation(5)), Signal::Deleted),
         (presence(1), Signal::Presence { state: PresenceState::Away, last_seen: None }),
         (presence(1), Signal::Presence { state: PresenceState::Offline, last_seen: Some(MOMENT) }),
     ];
-    for topic in [user(1), user(2), user(3), presence(1)] {
+    for topic in [user(1), user(2), user(3), presence(1), Topic::Conversation(conversation(5))] {
         node.bus.join(topic);
     }
     subject.settle(&node.bus).await;
@@ -232,7 +243,15 @@ impl Receiver for Recorder {
 }
 
 fn user(number: u64) -> Topic {
-    Topic::User(UserId::new(number).expect("a small number is an id"))
+    Topic::User(user_id(number))
+}
+
+fn user_id(number: u64) -> UserId {
+    UserId::new(number).expect("a small number is an id")
+}
+
+fn conversation(number: u64) -> ConversationId {
+    ConversationId::new(number).expect("a small number is an id")
 }
 
 fn presence(number: u64) -> Topic {

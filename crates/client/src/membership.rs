@@ -33,6 +33,14 @@ impl Client {
         self.create(&new(ConversationKind::Group, members, Some(title.to_owned()))).await
     }
 
+    /// A new channel, in which admins write (network). It can be opened when this returns.
+    ///
+    /// # Errors
+    /// See [`Client::create_group`].
+    pub async fn create_channel(&self, title: &str, members: Vec<UserId>) -> Result<Conversation, Error> {
+        self.create(&new(ConversationKind::Channel, members, Some(title.to_owned()))).await
+    }
+
     /// A new conversation of any kind and with any settings (network). It can be opened when this returns.
     ///
     /// # Errors

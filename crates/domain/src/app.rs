@@ -7,8 +7,8 @@ use tokio::task::JoinHandle;
 
 use crate::Refusal;
 use crate::accounts::{Auth, AuthConfig, AuthDeps, AuthError, Idempotency, Profiles, ProfilesDeps};
-use crate::contacts::{ContactDeps, ContactService};
 use crate::admin::{AdminDeps, AdminService};
+use crate::contacts::{ContactDeps, ContactService};
 use crate::conversations::{
     ConversationDeps, ConversationMemberships, ConversationService, InviteDeps, InviteService, MembershipDeps,
 };
@@ -18,8 +18,8 @@ use crate::limits::RateLimits;
 use crate::messages::{MessageDeps, MessageService};
 use crate::metrics::Metrics;
 use crate::ports::{
-    AccountLog, Accounts, Administration, AuditLog, Blocks, Bus, Clock, Contacts, Conversations, Devices, EventLog,
-    Inspection, Invites, Presences, Random, Receiver, Signal, Timeline, Topic,
+    AccountLog, Accounts, Administration, AuditLog, Blocks, Bus, Clock, Contacts, Conversations, Devices,
+    EventLog, Inspection, Invites, Presences, Random, Receiver, Signal, Timeline, Topic,
 };
 use crate::presence::{PresenceDeps, PresenceService};
 use crate::receipts::{CursorBook, ReceiptService};
@@ -505,6 +505,7 @@ impl Receiver for Parts {
         match topic {
             Topic::User(user) => self.registry.receive(user, signal),
             Topic::Presence(user) => self.presence.receive(user, signal),
+            Topic::Conversation(conversation) => self.registry.receive_shared(conversation, signal),
         }
     }
 }

@@ -12,8 +12,11 @@ use loquat_domain::ports::{
 };
 use loquat_domain::{App, AppConfig, AppDeps, Caller, Refusal, Storage};
 use loquat_proto::conversation::CreateConversation;
+use loquat_proto::event::SettingsBody;
 use loquat_proto::message::Appended;
-use loquat_proto::{ConversationId, ConversationKind, DeviceId, History, Limits, MessageBody, UserId};
+use loquat_proto::{
+    ConversationId, ConversationKind, DeviceId, History, Limits, MessageBody, Permissions, Role, UserId,
+};
 
 use crate::bus::{Tap, TappedBus};
 use crate::{SeededRandom, TestClock};
@@ -187,6 +190,31 @@ impl TestApp {
             retention: None,
         };
         self.conversations().create(owner, wish, None).await.map(|created| created.conversation.id)
+    }
+
+    /// A new channel in which members write, too.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub async fn channel(
+        &self,
+        owner: Caller,
+        members: &[UserId],
+        history: History,
+    ) -> Result<ConversationId, Refusal> {
+        let wish = CreateConversation {
+            kind: ConversationKind::Channel,
+            members: members.to_vec(),
+            title: Some("Market".to_owned()),
+            description: None,
+            history: Some(history),
+            retention: None,
+        };
+        let channel = self.conversations().create(owner, wish, None).await?.conversation;
+        let permissions = Permissions { post: Role::Member, ..channel.permissions };
+        let settings = SettingsBody { permissions: Some(permissions), ..SettingsBody::default() };
+        self.act(owner, channel.id, None, Act::Settings(settings)).await?;
+        Ok(channel.id)
     }
 
     /// The direct conversation of two users.

@@ -23,7 +23,7 @@ pub use app::{TestApp, TestSettings, text, unlimited};
 pub use bus::Tap;
 pub use clock::TestClock;
 pub use faults::{Faults, WriteFailure};
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, Stay};
 pub use random::{Dice, SeededRandom};
 pub use runtime::deterministic;
 pub use session::{Received, TestSession};

@@ -29,6 +29,8 @@ pub(crate) struct Board {
     writers: Vec<(u64, Option<WakerSlot>)>,
     /// Deliveries that make a message complete: all members but its writer.
     audience: usize,
+    /// Whether writers are told what readers acknowledge.
+    receipts: bool,
     /// Messages under way, oldest first; the first has the seq `complete + 1`.
     entries: VecDeque<Entry>,
     complete: u64,
@@ -46,13 +48,18 @@ struct Entry {
 }
 
 impl Board {
-    /// A board for a group whose first `writers` members write.
-    pub(crate) fn new(conversation: Conversation, members: &[u64], writers: usize) -> Rc<RefCell<Self>> {
+    /// A board for a group whose first `writers` members write, and are told of receipts or not.
+    pub(crate) fn new(
+        conversation: Conversation,
+        members: &[u64],
+        (writers, receipts): (usize, bool),
+    ) -> Rc<RefCell<Self>> {
         Rc::new(RefCell::new(Self {
             complete: conversation.head,
             conversation,
             writers: members.iter().take(writers).map(|id| (*id, None)).collect(),
             audience: members.len() - 1,
+            receipts,
             entries: VecDeque::new(),
             under_way: vec![0; writers],
             sent_at: vec![VecDeque::new(); writers],
@@ -305,7 +312,7 @@ impl Member {
                     .filter(|(user, delivered)| only_read(user) && **delivered >= board.complete)
                     .count();
                 let readers = board.audience + 1 - board.writers.len();
-                audit.finish(board.complete).is_ok() && (self.run.acks == Acks::Off || receipted == readers)
+                audit.finish(board.complete).is_ok() && (!board.receipts || receipted == readers)
             }
         }
     }

@@ -256,7 +256,8 @@ fn the_relay_passes_the_audit_in_groups() {
             let mut members = Vec::new();
             for group in 0..layout.conversations() {
                 let ids: Vec<u64> = layout.members(group).map(|user| user as u64 + 1).collect();
-                let board: Rc<RefCell<Board>> = Board::new(conversation(group), &ids, WRITERS);
+                let board: Rc<RefCell<Board>> =
+                    Board::new(conversation(group), &ids, (WRITERS, acks != Acks::Off));
                 for (index, user) in layout.members(group).enumerate() {
                     let socket = Socket::connect(address, &account(user)).await.unwrap();
                     let first_writer = (group * WRITERS) as u64;

@@ -18,6 +18,8 @@ use crate::layout::Layout;
 
 /// Groups above this size gather receipts instead of sending each at once, as direct conversations do.
 const DIRECT_MEMBERS: usize = 2;
+/// Above this size nobody is told of the receipts of others.
+const TOLD_MEMBERS: usize = 256;
 
 /// The shared state of all sessions. Ids on the wire are the numbers of the layout plus one.
 pub(super) struct Relay {
@@ -106,6 +108,9 @@ impl Relay {
     pub(super) fn acknowledge(&self, user: usize, conversation_id: u64, delivered: u64) -> bool {
         let Some(conversation) = self.member_of(user, conversation_id) else { return false };
         let members = self.layout.members(conversation);
+        if members.len() > TOLD_MEMBERS {
+            return true;
+        }
         if members.len() > DIRECT_MEMBERS {
             self.conversations[conversation].lock().moved.insert(wire_id(user), delivered);
             return true;

@@ -71,6 +71,9 @@ pub(super) fn seed(binary: &Path, data: &Path, users: usize) -> Result<Vec<Accou
     Ok(accounts)
 }
 
+/// Members that a request may name.
+const AT_A_TIME: usize = 1_000;
+
 /// Makes the conversations of a layout; the first member of each is its creator.
 pub(super) async fn create_conversations(
     address: SocketAddr,
@@ -85,9 +88,14 @@ pub(super) async fn create_conversations(
             .split_first()
             .ok_or_else(|| BenchError::Arguments(format!("{layout} has conversations without members")))?;
         let others: Vec<&str> = others.iter().map(|account| account.id.as_str()).collect();
+        // As many as the service takes at a time; the rest is added.
+        let (first, rest) = others.split_at(others.len().min(AT_A_TIME));
         let body = match layout {
             Layout::Groups { .. } => {
                 serde_json::json!({ "kind": "group", "title": format!("bench {conversation}"), "members": others })
+            }
+            Layout::Channel(_) => {
+                serde_json::json!({ "kind": "channel", "title": "bench", "members": first })
             }
             Layout::Pairs(_) | Layout::Users(_) => serde_json::json!({ "kind": "direct", "members": others }),
         };
@@ -98,6 +106,15 @@ pub(super) async fn create_conversations(
             return Err(BenchError::Protocol(format!("POST /v1/conversations answered {status}: {answer}")));
         }
         let created: Created = serde_json::from_slice(&answer)?;
+        for users in rest.chunks(AT_A_TIME) {
+            let path = format!("/v1/conversations/{}/members", created.id);
+            let body = serde_json::json!({ "users": users }).to_string();
+            let (status, answer) = client.request(Method::POST, &path, Some(&creator.token), body).await?;
+            if status != StatusCode::OK {
+                let answer = String::from_utf8_lossy(&answer);
+                return Err(BenchError::Protocol(format!("POST {path} answered {status}: {answer}")));
+            }
+        }
         conversations.push(Conversation { id: created.id, head: created.head });
     }
     Ok(conversations)
@@ -165,6 +182,7 @@ mod tests {
         for (layout, expected) in [
             (Layout::Pairs(2), vec![r#"Bearer t0 "direct" 1"#, r#"Bearer t2 "direct" 1"#]),
             (Layout::Groups { count: 2, size: 3 }, vec![r#"Bearer t0 "group" 2"#, r#"Bearer t3 "group" 2"#]),
+            (Layout::Channel(4), vec![r#"Bearer t0 "channel" 3"#]),
             (Layout::Users(6), vec![]),
         ] {
             let made = create_conversations(address, &accounts, layout).await.unwrap();

@@ -1,4 +1,5 @@
-//! Workload (b): groups in which a few members write and everybody reads.
+//! Workloads (b) and (b2): groups in which a few members write and everybody reads, and a channel in which the owner
+//! writes.
 
 use std::future::poll_fn;
 
@@ -17,10 +18,14 @@ use crate::{
     system::{Account, System},
 };
 
-/// The groups of a run.
+/// The groups of a run, or its channel.
 pub(super) struct Shape {
-    pub(super) groups: usize,
-    pub(super) members: usize,
+    pub(super) layout: Layout,
+    /// Writers in each.
+    pub(super) writers: usize,
+    /// Whether readers acknowledge.
+    pub(super) acks: bool,
+    /// Whether writers are told of it.
     pub(super) receipts: bool,
 }
 
@@ -34,21 +39,22 @@ pub(super) async fn run(
     progress: &ProgressBar,
 ) -> Result<Values, BenchError> {
     let settings = &bench.settings;
-    let layout = Layout::Groups { count: shape.groups, size: shape.members };
+    let Shape { layout, writers, acks, receipts } = *shape;
     let deployment = bench.launcher.deploy(system, layout).await?;
-    let run = Run::new(settings.nonces, if shape.receipts { settings.acks } else { Acks::Off });
+    let run = Run::new(settings.nonces, if acks { settings.acks } else { Acks::Off });
+    let told = receipts && run.acks != Acks::Off;
     let mut members = Vec::with_capacity(layout.users());
     for (group, conversation) in deployment.conversations.iter().enumerate() {
         let accounts = &deployment.accounts[layout.members(group)];
         let ids = accounts.iter().map(Account::number).collect::<Result<Vec<_>, _>>()?;
-        let board = Board::new(conversation.clone(), &ids, settings.group_writers);
+        let board = Board::new(conversation.clone(), &ids, (writers, told));
         for (index, account) in accounts.iter().enumerate() {
             let parts = MemberParts {
                 board: board.clone(),
                 socket: Socket::connect(deployment.address, account).await?,
                 index,
                 window: settings.group_window,
-                first_writer: (group * settings.group_writers) as u64,
+                first_writer: (group * writers) as u64,
             };
             members.push(Member::new(&run, parts));
         }

@@ -25,6 +25,7 @@ use crate::{
         body::NonceKind,
         run::{Acks, Measured, Plan},
     },
+    layout::Layout,
     machine,
     report::{Metric, Sample},
     system::{Deployment, Launcher, System},
@@ -46,6 +47,9 @@ pub(crate) enum Workload {
     /// Groups.
     #[value(name = "b")]
     Groups,
+    /// One channel with a large audience.
+    #[value(name = "b2")]
+    Channel,
     /// Idle sockets.
     #[value(name = "c")]
     Idle,
@@ -63,6 +67,8 @@ pub(crate) enum Case {
     Open { pairs: usize, per_second: u32 },
     /// Groups whose first members write.
     Groups { groups: usize, members: usize, receipts: bool },
+    /// A channel whose owner writes; readers acknowledge or not.
+    Channel { members: usize, acks: bool },
     /// Sockets that only stay connected.
     Idle { sockets: usize },
     /// From the start of the process to the first 200.
@@ -76,6 +82,7 @@ impl Case {
             Self::Closed { .. } => Workload::OneToOne,
             Self::Open { .. } => Workload::Paced,
             Self::Groups { .. } => Workload::Groups,
+            Self::Channel { .. } => Workload::Channel,
             Self::Idle { .. } => Workload::Idle,
             Self::Start => Workload::Start,
         }
@@ -90,6 +97,10 @@ impl fmt::Display for Case {
             Self::Groups { groups, members, receipts } => {
                 let receipts = if *receipts { "on" } else { "off" };
                 write!(formatter, "{groups} groups of {members}, receipts {receipts}")
+            }
+            Self::Channel { members, acks } => {
+                let acks = if *acks { "on" } else { "off" };
+                write!(formatter, "a channel of {members}, acks {acks}")
             }
             Self::Idle { sockets } => write!(formatter, "{sockets} sockets"),
             Self::Start => formatter.write_str("start"),
@@ -175,7 +186,15 @@ impl Bench {
                 one_to_one::open(self, system, (pairs, per_second), &progress).await
             }
             Case::Groups { groups, members, receipts } => {
-                groups::run(self, system, &groups::Shape { groups, members, receipts }, &progress).await
+                let (layout, writers) =
+                    (Layout::Groups { count: groups, size: members }, self.settings.group_writers);
+                let shape = groups::Shape { layout, writers, acks: receipts, receipts };
+                groups::run(self, system, &shape, &progress).await
+            }
+            Case::Channel { members, acks } => {
+                let layout = Layout::Channel(members);
+                let shape = groups::Shape { layout, writers: 1, acks, receipts: false };
+                groups::run(self, system, &shape, &progress).await
             }
             Case::Idle { sockets } => idle::run(self, system, sockets, &progress).await,
             Case::Start => start::run(self, system, &progress).await,

@@ -12,9 +12,12 @@ use crate::messages::{check_retention, check_settings};
 use crate::ports::{Change, Creation, NewConversation, NewEvent, NewMember};
 use crate::{Caller, Refusal};
 
+/// Members that a channel may begin with; more are added afterwards.
+const MAX_FIRST_MEMBERS: usize = 1_000;
+
 /// A valid wish for a conversation.
 pub(super) struct Plan {
-    kind: ConversationKind,
+    pub kind: ConversationKind,
     history: History,
     retention: Retention,
     title: String,
@@ -42,10 +45,15 @@ impl Plan {
             ConversationKind::Group if members.len() >= limits.group_members => {
                 return Err(Refusal::GroupFull { limit: limits.group_members });
             }
-            ConversationKind::Channel => {
-                return Err(Refusal::invalid("kind: this server has direct conversations and groups"));
+            ConversationKind::Channel if members.len() > MAX_FIRST_MEMBERS => {
+                return Err(Refusal::TooLarge { what: "members at a time", limit: MAX_FIRST_MEMBERS });
             }
-            ConversationKind::Direct | ConversationKind::Group => {}
+            ConversationKind::Channel
+                if limits.channel_members > 0 && members.len() >= limits.channel_members =>
+            {
+                return Err(Refusal::GroupFull { limit: limits.channel_members });
+            }
+            ConversationKind::Direct | ConversationKind::Group | ConversationKind::Channel => {}
         }
         let retention = retention.unwrap_or_default();
         check_retention(retention)?;
@@ -81,7 +89,8 @@ impl Plan {
         Creation { conversation, account }
     }
 
-    /// A client that holds the log holds the conversation: its settings and its members stand at the beginning.
+    /// A client that holds the log holds the conversation: its settings and its members stand at the beginning; of a
+    /// channel, whose members do not stand in the log, the owner's role.
     fn first_events(&self, caller: Caller, members: &[NewMember], ts: Timestamp) -> Vec<NewEvent> {
         let settings = SettingsBody {
             title: Some(self.title.clone()),
@@ -89,13 +98,19 @@ impl Plan {
             ..SettingsBody::default()
         };
         let settings = (EventBody::Settings(settings.clone()), Change::Settings(settings));
-        let joins = members.iter().map(|member| {
-            let NewMember { user, role } = *member;
-            let body = MemberBody { user, change: MemberChange::Joined, role, by: caller.user };
-            (EventBody::Member(body), Change::Join { user, role, from_here: false })
+        let by = caller.user;
+        let told =
+            members.iter().filter(|member| self.kind != ConversationKind::Channel || member.user == by);
+        let told = told.map(|NewMember { user, role }| {
+            let (user, role) = (*user, *role);
+            let (change, effect) = match self.kind {
+                ConversationKind::Channel => (MemberChange::Role, Change::Role { user, role }),
+                _ => (MemberChange::Joined, Change::Join { user, role, from_here: false }),
+            };
+            (EventBody::Member(MemberBody { user, change, role, by }), effect)
         });
         std::iter::once(settings)
-            .chain(joins)
+            .chain(told)
             .map(|(body, change)| NewEvent {
                 device: Some(caller.device),
                 ..NewEvent::new(caller.user, ts, &body, change)

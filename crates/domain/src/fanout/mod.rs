@@ -7,6 +7,7 @@ mod announce;
 mod outbound;
 mod registry;
 mod session;
+mod topics;
 
 pub use announce::Announcer;
 pub use outbound::{Outbound, OutboundLimits};

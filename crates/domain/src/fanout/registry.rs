@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 
+use super::topics::Channels;
 use super::{OutboundLimits, Session, SessionId};
 use crate::ports::{Bus, Random, Signal, Topic};
 use crate::{Caller, Refusal};
@@ -28,6 +29,7 @@ pub trait SessionObserver: Send + Sync {
 /// Which sessions there are. Sharded by user, so that fan-outs of different lanes do not wait for one another.
 pub struct Registry {
     shards: [RwLock<FxHashMap<UserId, Sessions>>; SHARDS],
+    channels: Channels,
     count: AtomicUsize,
     bus: Arc<dyn Bus>,
     observer: Arc<dyn SessionObserver>,
@@ -48,6 +50,7 @@ impl Registry {
     ) -> Self {
         Self {
             shards: std::array::from_fn(|_| RwLock::default()),
+            channels: Channels::default(),
             count: AtomicUsize::new(0),
             bus,
             observer,
@@ -111,6 +114,7 @@ impl Registry {
         drop(shard);
         if removed > 0 {
             self.count.fetch_sub(removed, Ordering::AcqRel);
+            self.unfollow_all(session);
             self.bus.leave(Topic::User(user));
             self.observer.closed(session);
         }
@@ -147,7 +151,17 @@ impl Registry {
                 }
             }
             Signal::Revoke { devices } => Self::revoke(sessions, devices),
-            Signal::Presence { .. } | Signal::Audience { .. } => {}
+            Signal::Follow { conversation } => {
+                for session in sessions {
+                    self.follow(session, *conversation);
+                }
+            }
+            Signal::Unfollow { conversation } => {
+                for session in sessions {
+                    self.unfollow(session, *conversation);
+                }
+            }
+            Signal::Presence { .. } | Signal::Audience { .. } | Signal::Shared { .. } | Signal::Deleted => {}
         }
     }
 
@@ -165,6 +179,14 @@ impl Registry {
                 session.close(CloseCode::Revoked);
             }
         }
+    }
+
+    pub(super) const fn channels(&self) -> &Channels {
+        &self.channels
+    }
+
+    pub(super) fn bus(&self) -> &dyn Bus {
+        &*self.bus
     }
 
     fn shard(&self, user: UserId) -> &RwLock<FxHashMap<UserId, Sessions>> {

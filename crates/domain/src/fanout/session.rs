@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use loquat_proto::{CloseCode, UserId};
+use loquat_proto::{CloseCode, ConversationId, UserId};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
@@ -33,6 +33,7 @@ pub struct Session {
     /// How far the user's account log was queued to this session.
     account: Mutex<AccountMark>,
     watched: Mutex<Box<[UserId]>>,
+    topics: Mutex<Topics>,
     /// The token of `ready`: everything up to there was in it.
     base: OnceLock<SyncToken>,
 }
@@ -46,6 +47,7 @@ impl Session {
             order: SendOrder::default(),
             account: Mutex::default(),
             watched: Mutex::default(),
+            topics: Mutex::default(),
             base: OnceLock::new(),
         }
     }
@@ -126,10 +128,25 @@ impl Session {
         }
     }
 
+    /// The conversations that this session listens to by topic. Whoever changes the registry's side of it holds this.
+    pub(super) const fn topics(&self) -> &Mutex<Topics> {
+        &self.topics
+    }
+
     /// Replaces whom this session watches; returns whom it watched.
     pub(crate) fn replace_watched(&self, users: Box<[UserId]>) -> Box<[UserId]> {
         std::mem::replace(&mut *self.watched.lock(), users)
     }
+}
+
+/// The channels that a session listens to.
+#[derive(Debug, Default)]
+pub(super) struct Topics {
+    pub followed: Vec<ConversationId>,
+    /// While the list of the user's channels is read: those that the user left since that began.
+    pub left: Option<Vec<ConversationId>>,
+    /// Whether the session ended: nothing is followed any more.
+    pub ended: bool,
 }
 
 /// How far a contiguous log was sent, when its entries may come out of order: the token must never claim more.

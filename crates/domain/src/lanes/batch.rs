@@ -1,7 +1,8 @@
 //! Batches: everything decided while the last append was on its way, in one append.
 
 use loquat_proto::message::Appended;
-use loquat_proto::{ConversationId, Seq, Timestamp};
+use loquat_proto::{ConversationId, Timestamp};
+use smallvec::SmallVec;
 
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -10,11 +11,15 @@ use super::decide::{self, Decision, Facts, Scene};
 use super::deliver::{self, Delivery};
 use super::lane::{Done, Lane};
 use super::slot::{Pending, Phase};
+use super::state::ConversationState;
 use crate::Refusal;
 use crate::messages::refuse_unless_replayed;
-use crate::ports::{Append, AppendOutcome, Change, NewEvent, Placement, StoreError};
+use crate::ports::{Append, AppendOutcome, Bus, Change, NewEvent, Placement, StoreError};
 
 pub(super) type Outcomes = Vec<AppendOutcome>;
+
+/// Where the events of one mutation stand.
+type Placed = SmallVec<[Placement; 2]>;
 
 /// How often a mutation is decided again after a conflict before its sender is asked to retry.
 const MAX_CONFLICTS: u8 = 5;
@@ -77,12 +82,18 @@ impl Lane {
             self.make_ready(conversation);
             return None;
         }
+        if self.next_is_unknown(conversation) {
+            return None;
+        }
+        let slot = self.slots.get_mut(&conversation)?;
         let slow_mode = slot.state.as_ref().is_some_and(|state| state.settings.slow_mode_ms > 0);
         let run = slot.take_run(MAX_RUN, slow_mode);
         if let [pending] = run.as_slice()
-            && let Some(question) = decide::question(&pending.act, pending.ticket.nonce.as_ref())
+            && let user = pending.ticket.caller.user
+            && let Some(state) = &slot.state
+            && let Some(question) =
+                decide::question(state, user, (&pending.act, pending.ticket.nonce.as_ref()))
         {
-            let user = pending.ticket.caller.user;
             slot.queue.extend(run);
             slot.queue.rotate_right(1);
             self.ask(conversation, user, question);
@@ -98,8 +109,11 @@ impl Lane {
         slot.phase = Phase::Idle;
         let Some(pending) = slot.queue.pop_front() else { return };
         match facts {
-            // The state may be gone (a deletion): then the mutation is decided from the start.
-            Ok(_) if slot.state.is_none() => slot.queue.push_front(pending),
+            // The state may be gone (a deletion), or members of a channel were forgotten meanwhile: then the mutation is
+            // decided from the start.
+            Ok(_) if slot.state.as_ref().is_none_or(|state| !pending.unknown(state).is_empty()) => {
+                slot.queue.push_front(pending);
+            }
             Ok(facts) => {
                 // It goes with the next batch; until then the conversation decides nothing else, so the facts hold.
                 let staged = self.decide_all(conversation, vec![pending], &facts, now);
@@ -234,15 +248,23 @@ impl Lane {
         let slot = self.slot(conversation);
         for Decided { pending, events } in decided {
             let origin = pending.ticket.session_id();
-            let last = apply_all(slot.state.as_mut(), &events, &mut placements);
-            let Some(last) = last else { continue };
+            let placed: Placed = placements.by_ref().take(events.len()).copied().collect();
+            let Some(last) = placed.last().copied() else { continue };
+            let mut state = slot.state.as_mut().filter(|_| !last.replayed);
+            if let Some(state) = &mut state {
+                move_on(&*deps.bus, state, &events, &placed);
+            }
             pending.ticket.succeed(Appended { conversation, seq: last.seq, ts: last.ts });
-            let Some(state) = slot.state.as_ref().filter(|_| !last.replayed) else { continue };
-            let first = last.seq + 1 - events.len() as Seq;
-            for (event, seq) in events.iter().zip(first..) {
-                let delivery = Delivery { conversation, seq, ts: last.ts, event, origin };
-                let sees = state.members.iter().filter(|(_, member)| member.visible_from <= seq);
-                deliver::event(&*deps.bus, sees.map(|(user, _)| *user), &delivery);
+            let Some(state) = state else { continue };
+            for (event, placement) in events.iter().zip(&placed).filter(|(event, _)| event.logged) {
+                let seq = placement.seq;
+                let delivery = Delivery { conversation, seq, ts: placement.ts, event, origin };
+                if state.is_channel() {
+                    deliver::shared_event(&*deps.bus, &delivery);
+                } else {
+                    let sees = state.members.known.iter().filter(|(_, member)| member.visible_from <= seq);
+                    deliver::event(&*deps.bus, sees.map(|(user, _)| *user), &delivery);
+                }
             }
             for event in &events {
                 if let Change::Join { user, .. }
@@ -253,7 +275,9 @@ impl Lane {
                     deliver::audience(&*deps.bus, state, *user);
                 }
             }
-            if events.iter().any(|event| matches!(event.change, Change::Join { .. } | Change::Admit { .. })) {
+            let joined =
+                |event: &NewEvent| matches!(event.change, Change::Join { .. } | Change::Admit { .. });
+            if state.members.is_whole() && events.iter().any(joined) {
                 // Who joined may hide how far they read, which is not known here.
                 slot.doubt();
             }
@@ -285,7 +309,15 @@ impl Lane {
         let slot = self.slot(part.conversation);
         slot.phase = Phase::Idle;
         // Whether it stands is not always known (a lost connection): read again before the next decision.
+        if slot.state.as_ref().is_some_and(ConversationState::is_channel) {
+            let changes = part.decided.iter().flat_map(|decided| &decided.events);
+            slot.uncertain.extend(changes.filter_map(|event| event.change.moves()));
+        }
         slot.doubt();
+        if !slot.uncertain.is_empty() {
+            // As gathered cursors: it is read again soon, and no token covers it until then.
+            self.gathering.insert(part.conversation);
+        }
         self.waiting -= part.decided.len();
         for Decided { pending, .. } in part.decided {
             self.deps.metrics.refused(refusal.code());
@@ -295,20 +327,20 @@ impl Lane {
     }
 }
 
-/// Applies the events of one mutation to the state; returns where the last one stands.
-fn apply_all<'a>(
-    mut state: Option<&mut super::state::ConversationState>,
-    events: &[NewEvent],
-    placements: &mut impl Iterator<Item = &'a Placement>,
-) -> Option<Placement> {
-    let mut last = None;
-    for (event, placement) in events.iter().zip(placements) {
-        if let Some(state) = state.as_deref_mut().filter(|_| !placement.replayed) {
-            state.apply(event, placement.seq);
+/// Applies the events of one mutation to the state. Sessions of who joins a channel listen to it from here on, those
+/// of who leaves no longer: before the answer, so that nothing sent after it reaches them.
+fn move_on(bus: &dyn Bus, state: &mut ConversationState, events: &[NewEvent], placed: &[Placement]) {
+    for (event, placement) in events.iter().zip(placed).filter(|(_, placement)| !placement.replayed) {
+        state.apply(event, placement.seq);
+        if !state.is_channel() {
+            continue;
         }
-        last = Some(*placement);
+        match &event.change {
+            Change::Join { user, .. } | Change::Admit { user, .. } => deliver::follow(bus, *user, state.id),
+            Change::Leave { user } | Change::Remove { user } => deliver::unfollow(bus, *user, state.id),
+            _ => {}
+        }
     }
-    last
 }
 
 /// The device stands on every event; the nonce on the last, whose place is the answer.

@@ -46,6 +46,25 @@ pub(super) struct CreateCommand {
     pub done: oneshot::Sender<Result<CreationOutcome, Refusal>>,
 }
 
+impl Command {
+    /// Who sends receipts or typing.
+    pub fn sender(&self) -> Option<UserId> {
+        match self {
+            Self::Receipt(ReceiptCommand { caller, .. }) | Self::Typing { caller, .. } => Some(caller.user),
+            _ => None,
+        }
+    }
+
+    /// Refuses receipts or typing.
+    pub fn refuse(self, refusal: &Refusal) {
+        match self {
+            Self::Receipt(command) => command.reply.refuse(refusal),
+            Self::Typing { done: Some(done), .. } => drop(done.send(Err(refusal.clone()))),
+            _ => {}
+        }
+    }
+}
+
 /// A member's cursors to move.
 pub(super) struct ReceiptCommand {
     pub conversation: ConversationId,

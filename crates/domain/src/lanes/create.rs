@@ -1,6 +1,6 @@
 //! New conversations: committed and fanned out by their lane, so that nothing that happens in them comes first.
 
-use loquat_proto::Seq;
+use loquat_proto::{ConversationKind, Seq};
 
 use super::command::CreateCommand;
 use super::deliver::{self, Delivery};
@@ -35,17 +35,31 @@ impl Lane {
             self.deps.announcer.announce(account.clone());
         }
         drop(pass);
-        self.slot(conversation).phase = Phase::Idle;
+        let slot = self.slot(conversation);
+        slot.phase = Phase::Idle;
+        if outcome.is_err() && creation.conversation.kind == ConversationKind::Channel {
+            // Whether it is there is not always known (a lost connection): who listens is put right then.
+            slot.uncertain.extend(creation.conversation.members.iter().map(|member| member.user));
+            self.gathering.insert(conversation);
+        }
         self.make_ready(conversation);
         let _ = done.send(outcome.map_err(Refusal::from));
         self.forget_unused();
     }
 
     fn publish_first(&self, Creation { conversation, .. }: &Creation) {
+        let is_channel = conversation.kind == ConversationKind::Channel;
+        let members = conversation.members.iter().map(|member| member.user);
+        for user in members.clone().filter(|_| is_channel) {
+            deliver::follow(&*self.deps.bus, user, conversation.id);
+        }
         for (event, seq) in conversation.events.iter().zip(1 as Seq..) {
             let delivery = Delivery { conversation: conversation.id, seq, ts: event.ts, event, origin: None };
-            let members = conversation.members.iter().map(|member| member.user);
-            deliver::event(&*self.deps.bus, members, &delivery);
+            if is_channel {
+                deliver::shared_event(&*self.deps.bus, &delivery);
+            } else {
+                deliver::event(&*self.deps.bus, members.clone(), &delivery);
+            }
         }
         for member in &conversation.members {
             deliver::audience_of(&*self.deps.bus, member.user, None);

@@ -14,12 +14,15 @@ use tokio::time::{Instant, sleep_until};
 use super::batch::{InFlight, Outcomes};
 use super::command::{Command, CreateCommand};
 use super::decide::{Facts, Question};
+use super::meet::Meeting;
 use super::slot::{Pending, Phase, Slot};
 use super::state::ConversationState;
-use super::{LaneConfig, LaneDeps};
+use super::{LaneConfig, LaneDeps, deliver};
 use crate::conversations::Right;
 use crate::messages::{Act, Ticket};
-use crate::ports::{AccountEntry, Append, ConversationFacts, Conversations, CreationOutcome, StoreError};
+use crate::ports::{
+    AccountEntry, Append, ConversationFacts, Conversations, CreationOutcome, MemberFacts, StoreError,
+};
 use crate::{Caller, Refusal};
 
 /// How long receipts of groups are gathered.
@@ -31,6 +34,8 @@ const INTAKE: usize = 512;
 pub(super) enum Done {
     /// A conversation's state was read.
     Loaded(ConversationId, Result<Option<ConversationFacts>, StoreError>),
+    /// What members of a channel are was read, or not.
+    Met(Meeting, Result<Vec<MemberFacts>, StoreError>),
     /// Facts for the mutation at the head of a conversation's queue were read.
     Answered(ConversationId, Result<Facts, StoreError>),
     /// The batch was appended, or not.
@@ -56,6 +61,8 @@ pub(super) struct Lane {
     pub(super) appending: bool,
     /// Mutations in all queues.
     pub(super) waiting: usize,
+    /// Members of channels in memory.
+    pub(super) remembered: usize,
     inbox: mpsc::Receiver<Command>,
     barriers: Vec<oneshot::Sender<()>>,
     uses: u64,
@@ -75,6 +82,7 @@ impl Lane {
             staged: Vec::new(),
             appending: false,
             waiting: 0,
+            remembered: 0,
             inbox,
             barriers: Vec::new(),
             uses: 0,
@@ -143,16 +151,25 @@ impl Lane {
         else {
             return;
         };
-        let slot = self.slot(conversation);
-        if slot.state.is_none() || slot.doubtful {
-            slot.parked.push(command);
-            // Unless it is busy: then it is read afterwards.
-            return self.load(conversation);
+        let doubtful = self.slots.get(&conversation).is_some_and(|slot| slot.doubtful);
+        if !doubtful && self.is_from_known(conversation, &command) {
+            return self.serve_hint(command);
         }
-        self.serve_hint(command);
+        let most = self.config.waiting;
+        let slot = self.slot(conversation);
+        if slot.parked.len() >= most {
+            return command.refuse(&Refusal::busy("too many receipts wait"));
+        }
+        slot.parked.push(command);
+        if slot.state.is_none() || doubtful {
+            // Unless it is busy: then it is read afterwards.
+            self.load(conversation);
+        } else {
+            self.meet_parked(conversation);
+        }
     }
 
-    fn serve_hint(&mut self, command: Command) {
+    pub(super) fn serve_hint(&mut self, command: Command) {
         match command {
             Command::Receipt(command) => self.move_cursor(command),
             Command::Typing { caller, conversation, on, done } => {
@@ -222,6 +239,7 @@ impl Lane {
     fn finish(&mut self, done: Done) {
         match done {
             Done::Loaded(conversation, outcome) => self.loaded(conversation, outcome),
+            Done::Met(meeting, outcome) => self.met(meeting, outcome),
             Done::Answered(conversation, outcome) => self.answered(conversation, outcome),
             Done::Appended(in_flight, outcome) => self.appended(in_flight, outcome),
             Done::Created(command, outcome) => self.created(command, outcome),
@@ -235,6 +253,7 @@ impl Lane {
         outcome: Result<Option<ConversationFacts>, StoreError>,
     ) {
         let book = self.deps.book.clone();
+        let life = self.uses;
         let slot = self.slot(conversation);
         slot.phase = Phase::Idle;
         if slot.outdated {
@@ -242,10 +261,8 @@ impl Lane {
         }
         match outcome {
             Ok(Some(facts)) => {
-                slot.know(ConversationState::new(facts, &book));
-                for command in std::mem::take(&mut slot.parked) {
-                    self.serve_hint(command);
-                }
+                slot.know(ConversationState::new(facts, &book, life));
+                self.serve_parked(conversation);
                 self.make_ready(conversation);
                 self.forget_unused();
             }
@@ -257,10 +274,10 @@ impl Lane {
     /// The conversation is not there or cannot be read: everything that waits for it is refused.
     fn refuse_all(&mut self, conversation: ConversationId, refusal: &Refusal) {
         let Some(slot) = self.slots.remove(&conversation) else { return };
-        if refusal.is_retryable() && !slot.gathered.is_empty() {
+        if refusal.is_retryable() && !(slot.gathered.is_empty() && slot.uncertain.is_empty()) {
             // Cursors that moved are told when the state can be read again.
-            let kept =
-                Slot { gathered: slot.gathered, former: slot.former, used: slot.used, ..Slot::default() };
+            let Slot { gathered, uncertain, former, used, .. } = slot;
+            let kept = Slot { gathered, uncertain, former, used, ..Slot::default() };
             self.slots.insert(conversation, kept);
         }
         self.waiting -= slot.queue.len();
@@ -268,11 +285,7 @@ impl Lane {
             pending.ticket.refuse(refusal.clone());
         }
         for command in slot.parked {
-            match command {
-                Command::Receipt(command) => command.reply.refuse(refusal),
-                Command::Typing { done: Some(done), .. } => drop(done.send(Err(refusal.clone()))),
-                _ => {}
-            }
+            command.refuse(refusal);
         }
     }
 
@@ -311,6 +324,7 @@ impl Lane {
         outcome: Result<Vec<AccountEntry>, Refusal>,
     ) {
         let answer = outcome.map(|entries| {
+            deliver::deleted(&*self.deps.bus, conversation);
             self.deps.announcer.announce(entries);
             // An append on its way conflicts, reloads, and finds nothing: its senders hear `not_found`.
             if let Some(slot) = self.slots.get_mut(&conversation) {
@@ -334,8 +348,8 @@ impl Lane {
     fn show_reads(&mut self, user: UserId, shown: bool) {
         for slot in self.slots.values_mut() {
             slot.outdated = true;
-            if let Some(member) = slot.state.as_mut().and_then(|state| state.members.get_mut(&user)) {
-                member.read_receipts = shown;
+            if let Some(state) = &mut slot.state {
+                state.members.show_reads(user, shown);
             }
         }
     }
@@ -368,12 +382,12 @@ async fn delete(
 }
 
 async fn answer(
-    LaneDeps { log, invites, blocks, .. }: &LaneDeps,
+    LaneDeps { log, invites, blocks, conversations, .. }: &LaneDeps,
     conversation: ConversationId,
     user: UserId,
     question: Question,
 ) -> Result<Facts, StoreError> {
-    let Question { target, emoji, nonce, code, added } = question;
+    let Question { target, emoji, nonce, code, added, heir_of } = question;
     let mut facts = Facts::default();
     if !added.is_empty() {
         facts.blocked = blocks.is_blocked_by_any(user, &added).await?;
@@ -389,6 +403,9 @@ async fn answer(
     }
     if let Some(code) = code {
         facts.invitation = invites.invitation(&code, user).await?;
+    }
+    if let Some(leaving) = heir_of {
+        facts.heir = conversations.heir(conversation, leaving).await?;
     }
     Ok(facts)
 }

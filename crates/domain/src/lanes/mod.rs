@@ -7,7 +7,8 @@
 //! Ownership is a cache hint, never a lock: an append that conflicts makes the lane reload and decide again.
 //!
 //! Files: [`Lanes`] is the handle; `lane` the task; `slot` one conversation's queue; `state` what is known of it;
-//! `decide` the rules, pure; `batch` builds appends and completes them; `create` the first events; `receipts` the cursors; `deliver` the fan-out.
+//! `members` who is in it, `meet` how a channel's lane learns that; `decide` the rules, pure; `batch` builds appends and
+//! completes them; `create` the first events; `receipts` the cursors; `deliver` the fan-out.
 
 mod batch;
 mod command;
@@ -15,6 +16,8 @@ mod create;
 mod decide;
 mod deliver;
 mod lane;
+mod meet;
+mod members;
 mod receipts;
 mod slot;
 mod state;
@@ -50,11 +53,13 @@ pub struct LaneConfig {
     pub batch: usize,
     /// Conversations whose state a lane keeps in memory.
     pub conversations: usize,
+    /// Members of channels that a lane keeps in memory; those of other conversations come with their state.
+    pub members: usize,
 }
 
 impl Default for LaneConfig {
     fn default() -> Self {
-        Self { lanes: 4, queue: 8192, waiting: 8192, batch: 2048, conversations: 4096 }
+        Self { lanes: 4, queue: 8192, waiting: 8192, batch: 2048, conversations: 4096, members: 65_536 }
     }
 }
 

@@ -17,7 +17,7 @@ impl Lane {
         let Some(slot) = self.slots.get_mut(&conversation) else { return };
         let Some(state) = &mut slot.state else { return reply.refuse(&Refusal::NotFound) };
         let head = state.head;
-        let Some(member) = state.members.get_mut(&caller.user) else {
+        let Some(member) = state.members.get_mut(caller.user) else {
             return reply.refuse(&Refusal::NotFound);
         };
         // Nobody has what is not there yet: a cursor past the head is a forged one, or a client's error.
@@ -45,21 +45,30 @@ impl Lane {
     }
 
     /// Tells members of groups the cursors gathered since the last time, where it is known who they are.
+    /// Large conversations are told nothing: there each goes to its own user.
     pub(super) fn flush_gathered(&mut self) {
         let Self { gathering, slots, deps, .. } = self;
         gathering.retain(|conversation| {
             let Some(slot) = slots.get_mut(conversation) else { return false };
-            let Some(state) = &slot.state else { return !slot.gathered.is_empty() };
-            let moved: Vec<UserId> = slot.gathered.drain().collect();
+            let Some(state) = &slot.state else {
+                return !(slot.gathered.is_empty() && slot.uncertain.is_empty());
+            };
+            // Of a channel those may have been forgotten meanwhile: they are read again.
+            let moved = slot.gathered.extract_if(|user| state.members.is_known(*user));
+            let moved: Vec<UserId> = moved.collect();
             deliver::receipts(&*deps.bus, state, &moved, None);
-            false
+            !(slot.gathered.is_empty() && slot.uncertain.is_empty())
         });
     }
 
     /// Reads again who the members are where that is all that gathered cursors wait for.
     pub(super) fn load_gathered(&mut self) {
         for conversation in self.gathering.iter().copied().collect::<Vec<_>>() {
-            self.load(conversation);
+            if self.slot(conversation).state.is_none() {
+                self.load(conversation);
+            } else {
+                self.meet_parked(conversation);
+            }
         }
     }
 

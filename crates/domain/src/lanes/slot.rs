@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 
 use loquat_proto::UserId;
 use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
 
 use super::command::Command;
+use super::decide;
 use super::state::ConversationState;
 use crate::messages::{Act, Ticket};
 
@@ -15,6 +17,18 @@ pub(super) struct Pending {
     pub act: Act,
     /// How often its append conflicted.
     pub conflicts: u8,
+}
+
+impl Pending {
+    /// Whose membership is not known yet and must be to decide this.
+    pub fn unknown(&self, state: &ConversationState) -> SmallVec<[UserId; 4]> {
+        if state.members.is_whole() {
+            return SmallVec::new();
+        }
+        let mut people = decide::people(self.ticket.caller.user, &self.act);
+        people.retain(|user| !state.members.is_known(*user));
+        people
+    }
 }
 
 /// What a conversation is doing. Mutations are decided only while it is idle, so that each sees the effects of those
@@ -46,6 +60,9 @@ pub(super) struct Slot {
     pub parked: Vec<Command>,
     /// Members whose cursors moved since the last gathered receipt.
     pub gathered: FxHashSet<UserId>,
+    /// Of a channel: users who were to join or leave by an append whose outcome is not known. Whether their sessions
+    /// listen is put right once they are read again.
+    pub uncertain: FxHashSet<UserId>,
     /// When it was last used, in the lane's own count.
     pub used: u64,
 }
@@ -55,9 +72,12 @@ impl Slot {
     /// when the last one of its sender was, so that a run has one of each.
     pub fn take_run(&mut self, limit: usize, slow_mode: bool) -> Vec<Pending> {
         let mut senders = FxHashSet::default();
+        let state = self.state.as_ref();
         let mut fits = |pending: &Pending| {
             let again = slow_mode && !senders.insert(pending.ticket.caller.user);
-            matches!(pending.act, Act::Send(_)) && !again
+            matches!(pending.act, Act::Send(_))
+                && !again
+                && state.is_some_and(|state| pending.unknown(state).is_empty())
         };
         let sends = self.queue.iter().take(limit).take_while(|pending| fits(pending)).count();
         self.queue.drain(..sends.max(1).min(self.queue.len())).collect()
@@ -85,5 +105,6 @@ impl Slot {
             && self.queue.is_empty()
             && self.parked.is_empty()
             && self.gathered.is_empty()
+            && self.uncertain.is_empty()
     }
 }

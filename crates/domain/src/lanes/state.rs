@@ -4,8 +4,8 @@ use loquat_proto::event::SettingsBody;
 use loquat_proto::{
     ConversationId, ConversationKind, History, Permissions, Retention, Role, Seq, Timestamp, UserId,
 };
-use rustc_hash::FxHashMap;
 
+use super::members::Members;
 use crate::Refusal;
 use crate::conversations::Right;
 use crate::ports::{Change, ConversationFacts, MemberFacts, NewEvent};
@@ -24,7 +24,9 @@ pub(super) struct ConversationState {
     pub settings: Settings,
     pub blocked: bool,
     pub ended: bool,
-    pub members: FxHashMap<UserId, MemberState>,
+    pub members: Members,
+    /// Names this reading of the conversation: what was read for another one is of no use.
+    pub life: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,11 +53,13 @@ pub(super) struct MemberState {
 
 impl ConversationState {
     /// The state as stored, with cursors that wait to be saved on top.
-    pub fn new(facts: ConversationFacts, book: &CursorBook) -> Self {
+    pub fn new(facts: ConversationFacts, book: &CursorBook, life: u64) -> Self {
         let SettingsBody { title, description, avatar, retention, permissions, slow_mode_ms } =
             facts.settings;
-        let members =
-            facts.members.into_iter().map(|member| (member.user, MemberState::new(member))).collect();
+        let members = match facts.kind {
+            ConversationKind::Channel => Members::of_channel(facts.member_count),
+            _ => facts.members.into_iter().map(|member| (member.user, MemberState::new(member))).collect(),
+        };
         let mut state = Self {
             id: facts.id,
             kind: facts.kind,
@@ -74,20 +78,39 @@ impl ConversationState {
             blocked: facts.blocked,
             ended: facts.ended,
             members,
+            life,
         };
-        book.overlay(state.id, |user, delivered, read| {
-            if let Some(member) = state.members.get_mut(&user) {
+        state.overlay(book);
+        state
+    }
+
+    /// Puts the cursors that wait to be saved on top of what was read.
+    fn overlay(&mut self, book: &CursorBook) {
+        book.overlay(self.id, |user, delivered, read| {
+            if let Some(member) = self.members.get_mut(user) {
                 member.delivered = member.delivered.max(delivered);
                 member.read = member.read.max(read);
             }
         });
-        state
+    }
+
+    /// Knows what was read of these members of a channel. Returns how many are remembered more.
+    pub fn learn(&mut self, asked: &[UserId], found: Vec<MemberFacts>, book: &CursorBook) -> usize {
+        let found = found.into_iter().map(|member| (member.user, MemberState::new(member)));
+        let learnt = self.members.learn(asked, found);
+        self.overlay(book);
+        learnt
+    }
+
+    /// Whether it is a channel: members in the directory, delivery by topic.
+    pub fn is_channel(&self) -> bool {
+        self.kind == ConversationKind::Channel
     }
 
     /// Keeps what this lane knew and a store may not know yet: cursors on their way to it, and who sent last when.
     pub fn remember(&mut self, former: &Self) {
-        for (user, member) in &mut self.members {
-            if let Some(before) = former.members.get(user) {
+        for (user, member) in &mut self.members.known {
+            if let Some(before) = former.members.get(*user) {
                 member.delivered = member.delivered.max(before.delivered.min(self.head));
                 member.read = member.read.max(before.read.min(self.head));
                 member.last_sent = member.last_sent.max(before.last_sent);
@@ -97,7 +120,7 @@ impl ConversationState {
 
     /// The member with this id; for everyone else the conversation is not there.
     pub fn member(&self, user: UserId) -> Result<&MemberState, Refusal> {
-        self.members.get(&user).ok_or(Refusal::NotFound)
+        self.members.get(user).ok_or(Refusal::NotFound)
     }
 
     /// The member with this id, if the role has this right.
@@ -121,12 +144,13 @@ impl ConversationState {
         self.members.len() <= SMALL
     }
 
-    /// Moves on by an event that was appended.
+    /// Moves on by an event that was appended, or by one that is not logged and whose place is the head.
     pub fn apply(&mut self, event: &NewEvent, seq: Seq) {
         self.head = self.head.max(seq);
+        self.version += u64::from(!event.logged);
         match &event.change {
             Change::Message { .. } => {
-                if let Some(member) = self.members.get_mut(&event.sender) {
+                if let Some(member) = self.members.get_mut(event.sender) {
                     member.last_sent = Some(event.ts);
                 }
             }
@@ -134,14 +158,8 @@ impl ConversationState {
             Change::Admit { user, from_here, .. } => {
                 self.join((*user, Role::Member), *from_here, (seq, event.ts));
             }
-            Change::Leave { user } | Change::Remove { user } => {
-                self.members.remove(user);
-            }
-            Change::Role { user, role } => {
-                if let Some(member) = self.members.get_mut(user) {
-                    member.role = *role;
-                }
-            }
+            Change::Leave { user } | Change::Remove { user } => self.members.leave(*user),
+            Change::Role { user, role } => self.members.set_role(*user, *role),
             Change::Settings(changed) => self.settings.apply(changed),
             Change::Revise { .. } | Change::Erase { .. } | Change::React { .. } | Change::Pin { .. } => {}
         }
@@ -149,7 +167,8 @@ impl ConversationState {
 
     fn join(&mut self, (user, role): (UserId, Role), from_here: bool, (seq, ts): (Seq, Timestamp)) {
         let visible_from = if from_here { seq } else { 1 };
-        self.members.insert(user, MemberState::joining(role, ts, visible_from, seq - 1));
+        // In a channel this is read again when it matters.
+        self.members.join(user, MemberState::joining(role, ts, (visible_from, seq.saturating_sub(1))));
     }
 }
 
@@ -166,7 +185,7 @@ impl MemberState {
         }
     }
 
-    const fn joining(role: Role, joined_at: Timestamp, visible_from: Seq, cursor: Seq) -> Self {
+    pub const fn joining(role: Role, joined_at: Timestamp, (visible_from, cursor): (Seq, Seq)) -> Self {
         Self {
             role,
             joined_at,

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use loquat_proto::{DeviceId, PresenceState, Timestamp, UserId};
+use loquat_proto::{ConversationId, DeviceId, PresenceState, Timestamp, UserId};
 
 use super::StoreError;
 
@@ -13,6 +13,8 @@ pub enum Topic {
     User(UserId),
     /// Those who watch a user's presence.
     Presence(UserId),
+    /// The sessions of a channel's members, as [`Signal::Follow`] and [`Signal::Unfollow`] say.
+    Conversation(ConversationId),
 }
 
 /// What travels on the bus.
@@ -42,6 +44,27 @@ pub enum Signal {
         /// For this watcher; `None`: for any.
         watcher: Option<UserId>,
     },
+    /// To a user: their sessions listen to this conversation from now on.
+    Follow {
+        /// A channel that the user is a member of.
+        conversation: ConversationId,
+    },
+    /// To a user: their sessions listen to this conversation no more.
+    Unfollow {
+        /// A channel that the user was a member of.
+        conversation: ConversationId,
+    },
+    /// To a conversation: a frame for every session that listens.
+    Shared {
+        /// The encoded text frame, shared by reference.
+        frame: Bytes,
+        /// Users whose sessions get another frame instead, or none.
+        instead: Vec<(UserId, Option<Bytes>)>,
+        /// The session that has this already.
+        except: Option<u64>,
+    },
+    /// To a conversation: it is deleted, nobody listens any more.
+    Deleted,
     /// A user came, went or is away.
     Presence {
         /// The state from now on.

@@ -29,7 +29,9 @@ pub struct ConversationFacts {
     pub blocked: bool,
     /// In a direct conversation: whether one of the two accounts is deleted.
     pub ended: bool,
-    /// The members, oldest membership first.
+    /// How many members there are.
+    pub member_count: u64,
+    /// The members, oldest membership first; none of a channel: see [`Conversations::memberships`].
     pub members: Vec<MemberFacts>,
 }
 
@@ -98,7 +100,7 @@ pub struct NewConversation {
     /// The members, creator included; all of them see from seq 1.
     pub members: Vec<NewMember>,
     /// The first events; their [`super::Change`] is not applied again, but for settings and joins it is what
-    /// `title`, `description` and `members` say.
+    /// `title`, `description` and `members` say; so it is for roles.
     pub events: Vec<NewEvent>,
 }
 
@@ -193,6 +195,21 @@ pub trait Conversations: Send + Sync {
 
     /// What a lane needs; `None` if there is no such conversation.
     async fn load(&self, conversation: ConversationId) -> Result<Option<ConversationFacts>, StoreError>;
+
+    /// What a lane needs of these users, as far as they are members, in any order.
+    async fn memberships(
+        &self,
+        conversation: ConversationId,
+        users: Vec<UserId>,
+    ) -> Result<Vec<MemberFacts>, StoreError>;
+
+    /// Who would own the conversation if this member were not there: of the others with the highest role the one who
+    /// joined first, of these the lowest id. `None` if there is nobody else.
+    async fn heir(&self, conversation: ConversationId, without: UserId)
+    -> Result<Option<UserId>, StoreError>;
+
+    /// The channels that a user is a member of.
+    async fn channels(&self, user: UserId) -> Result<Vec<ConversationId>, StoreError>;
 
     /// What the user is in the conversation; `None` for who is no member.
     async fn standing(

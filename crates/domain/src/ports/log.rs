@@ -42,7 +42,7 @@ pub enum Change {
         /// Put on, or taken off.
         on: bool,
     },
-    /// A new member, who sees from seq 1 or from this very event.
+    /// A new member, who sees from seq 1 or from this very event (from the next one, if this is not logged).
     Join {
         /// Who.
         user: UserId,
@@ -84,6 +84,18 @@ pub enum Change {
 }
 
 impl Change {
+    /// Who joins or leaves by it.
+    #[must_use]
+    pub const fn moves(&self) -> Option<UserId> {
+        match self {
+            Self::Join { user, .. }
+            | Self::Admit { user, .. }
+            | Self::Leave { user }
+            | Self::Remove { user } => Some(*user),
+            _ => None,
+        }
+    }
+
     /// What the event with this body and effect is about.
     #[must_use]
     pub const fn target(&self) -> Option<Seq> {
@@ -98,6 +110,10 @@ impl Change {
 }
 
 /// An event to append. Its `seq` is given by the log.
+///
+/// One that is not `logged` takes no `seq` and is never read: it has its effects and its account entries, its
+/// placement is the head after the events before it, and the directory version grows by one. Its nonce is known like
+/// any other's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
     /// Who causes it.
@@ -116,6 +132,8 @@ pub struct NewEvent {
     pub change: Change,
     /// Entries of account logs that are written with it.
     pub account: Vec<(UserId, AccountEventKind, serde_json::Value)>,
+    /// Whether it stands in the log. Joins and leaves of channels do not: they are in the directory alone.
+    pub logged: bool,
 }
 
 impl NewEvent {
@@ -131,6 +149,7 @@ impl NewEvent {
             body: body.encode(),
             change,
             account: Vec::new(),
+            logged: true,
         }
     }
 }

@@ -164,7 +164,13 @@ impl PresenceService {
                 self.shared.watchers.each_who_sees(user, |session| session.deliver(frame.clone()));
             }
             Signal::Audience { watcher } => self.shared.watchers.doubt(user, *watcher),
-            Signal::Frame { .. } | Signal::Account { .. } | Signal::Revoke { .. } => {}
+            Signal::Frame { .. }
+            | Signal::Account { .. }
+            | Signal::Revoke { .. }
+            | Signal::Follow { .. }
+            | Signal::Unfollow { .. }
+            | Signal::Shared { .. }
+            | Signal::Deleted => {}
         }
     }
 

@@ -15,10 +15,12 @@ use crate::ports::{Conversations, CursorMove};
 
 /// How long a moved cursor may wait.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
+/// Moves saved in one write.
+const PIECE: usize = 1_000;
 /// Moves that may wait; beyond, they are saved at once.
 const MANY: usize = 50_000;
 
-type Moves = FxHashMap<ConversationId, SmallVec<[Moved; 2]>>;
+type Moves = FxHashMap<ConversationId, OneConversation>;
 
 #[derive(Debug, Clone, Copy)]
 struct Moved {
@@ -26,6 +28,41 @@ struct Moved {
     device: DeviceId,
     delivered: Seq,
     read: Seq,
+}
+
+/// So many moves are looked through; of more, each is found by an index.
+const FEW: usize = 16;
+
+/// The moves of one conversation: nearly always a few, in a channel thousands.
+#[derive(Debug, Default)]
+struct OneConversation {
+    moves: SmallVec<[Moved; 2]>,
+    /// Where the moves of a user's device stand, once there are more than [`FEW`].
+    places: FxHashMap<(UserId, DeviceId), usize>,
+}
+
+impl OneConversation {
+    /// The move of this device, and whether it is new.
+    fn of(&mut self, user: UserId, device: DeviceId) -> (&mut Moved, bool) {
+        let known = if self.moves.len() > FEW {
+            self.places.get(&(user, device)).copied()
+        } else {
+            self.moves.iter().position(|other| other.user == user && other.device == device)
+        };
+        let place = known.unwrap_or(self.moves.len());
+        if known.is_none() {
+            self.moves.push(Moved { user, device, delivered: 0, read: 0 });
+            match self.moves.len() - 1 {
+                FEW => {
+                    let places = self.moves.iter().enumerate();
+                    self.places = places.map(|(place, moved)| ((moved.user, moved.device), place)).collect();
+                }
+                place if place > FEW => drop(self.places.insert((user, device), place)),
+                _ => {}
+            }
+        }
+        (&mut self.moves[place], known.is_none())
+    }
 }
 
 /// Moved cursors between their arrival and their save. A crash takes back what was moved in the last half second;
@@ -62,17 +99,10 @@ impl CursorBook {
     pub(crate) fn stage(&self, moved: CursorMove) {
         let mut staged = self.staged.lock();
         let CursorMove { conversation, user, device, delivered, read } = moved;
-        let moves = staged.moves.entry(conversation).or_default();
-        match moves.iter_mut().find(|other| other.user == user && other.device == device) {
-            Some(other) => {
-                other.delivered = other.delivered.max(delivered);
-                other.read = other.read.max(read);
-            }
-            None => {
-                moves.push(Moved { user, device, delivered, read });
-                staged.count += 1;
-            }
-        }
+        let (moved, is_new) = staged.moves.entry(conversation).or_default().of(user, device);
+        moved.delivered = moved.delivered.max(delivered);
+        moved.read = moved.read.max(read);
+        staged.count += usize::from(is_new);
         if staged.count >= MANY {
             self.full.notify_one();
         }
@@ -81,8 +111,8 @@ impl CursorBook {
     /// Shows what waits for one conversation: user, delivered, read.
     pub(crate) fn overlay(&self, conversation: ConversationId, mut show: impl FnMut(UserId, Seq, Seq)) {
         let staged = self.staged.lock();
-        let waiting = staged.moves.get(&conversation).into_iter().flatten();
-        for moved in waiting.chain(staged.saving.get(&conversation).into_iter().flatten()) {
+        let places = [staged.moves.get(&conversation), staged.saving.get(&conversation)];
+        for moved in places.into_iter().flatten().flat_map(|one| &one.moves) {
             show(moved.user, moved.delivered, moved.read);
         }
     }
@@ -95,7 +125,14 @@ impl CursorBook {
         let _one_at_a_time = self.saving.lock().await;
         let Some(moves) = self.begin() else { return Ok(()) };
         failpoint::pass("before_cursor_flush");
-        let outcome = self.conversations.save_cursors(flatten(&moves)).await;
+        let mut outcome = Ok(());
+        // In pieces: those who wait for a write of theirs come in between.
+        for piece in flatten(&moves).chunks(PIECE) {
+            outcome = self.conversations.save_cursors(piece.to_vec()).await;
+            if outcome.is_err() {
+                break;
+            }
+        }
         let kept = std::mem::take(&mut self.staged.lock().saving);
         if let Err(error) = outcome {
             drop(moves);
@@ -144,6 +181,38 @@ fn flatten(moves: &Moves) -> Vec<CursorMove> {
     };
     moves
         .iter()
-        .flat_map(|(conversation, moved)| moved.iter().map(move |moved| one(*conversation, moved)))
+        .flat_map(|(conversation, many)| many.moves.iter().map(move |moved| one(*conversation, moved)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(number: u64) -> (UserId, DeviceId) {
+        (UserId::new(1 + number / 2).unwrap(), DeviceId::new(1 + number).unwrap())
+    }
+
+    #[test]
+    fn a_move_is_found_again_among_few_and_many() {
+        for count in [1, 2, FEW as u64, FEW as u64 + 1, FEW as u64 + 2, 500] {
+            let mut one = OneConversation::default();
+            for round in 1..=2 {
+                for number in 0..count {
+                    let (user, device) = key(number);
+                    let (moved, is_new) = one.of(user, device);
+                    assert_eq!(
+                        (moved.user, moved.device, is_new),
+                        (user, device, round == 1),
+                        "{count} {number}"
+                    );
+                    moved.delivered += number;
+                }
+            }
+            assert_eq!(one.moves.len() as u64, count);
+            for (number, moved) in one.moves.iter().enumerate() {
+                assert_eq!(moved.delivered, 2 * number as u64);
+            }
+        }
+    }
 }

@@ -76,6 +76,7 @@ impl SyncService {
         since: Option<&str>,
     ) -> Result<(), Refusal> {
         let caller = session.caller();
+        self.follow_channels(session).await?;
         let Missed { token, changed, more, account, reset } = self.missed(caller.user, since).await?;
         let ready = Ready {
             user: caller.user,
@@ -110,6 +111,7 @@ impl SyncService {
         timeout: Duration,
     ) -> Result<SyncAnswer, Refusal> {
         let listener = Listener::new(self.deps.registry.clone(), caller)?;
+        self.follow_channels(&listener.session).await?;
         let missed = self.missed(caller.user, since.as_deref()).await?;
         let is_news =
             missed.reset || since.is_none() || !missed.changed.is_empty() || !missed.account.is_empty();
@@ -120,6 +122,14 @@ impl SyncService {
         let since = missed.token.to_string();
         let missed = self.missed(caller.user, Some(&since)).await?;
         self.answer(caller, missed).await
+    }
+
+    /// Lets a session listen to its user's channels; those joined or left meanwhile are told by their lanes.
+    async fn follow_channels(&self, session: &Arc<Session>) -> Result<(), Refusal> {
+        self.deps.registry.begin_following(session);
+        let channels = self.deps.conversations.channels(session.caller().user).await?;
+        self.deps.registry.follow_all(session, &channels);
+        Ok(())
     }
 
     async fn missed(&self, user: UserId, since: Option<&str>) -> Result<Missed, Refusal> {

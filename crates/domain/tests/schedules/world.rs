@@ -99,6 +99,7 @@ async fn build(seed: u64, dice: &mut Dice) -> World {
         waiting: if roomy { 64 } else { 4 },
         batch: if roomy { 32 } else { 2 },
         conversations: if roomy { 16 } else { 1 },
+        members: if roomy { 64 } else { 2 },
     };
     let tap = ledger.clone();
     let settings = TestSettings {
@@ -136,6 +137,12 @@ async fn build(seed: u64, dice: &mut Dice) -> World {
         let group = Group { id, founders };
         ledger.with(|notes| notes.groups.push(group));
     }
+    let founders = 1 + dice.below(4);
+    let others: Vec<UserId> =
+        callers.iter().take(founders as usize).skip(1).map(|other| other.user).collect();
+    let history = if dice.chance(500) { History::Full } else { History::Joined };
+    let id = app.channel(callers[0], &others, history).await.expect("nothing fails yet");
+    ledger.with(|notes| notes.groups.push(Group { id, founders }));
     World { app, store, ledger, callers, hides_reads }
 }
 
@@ -185,8 +192,12 @@ impl Actor {
 
     fn somewhere(&mut self) -> ConversationId {
         let groups = self.world.ledger.with(|notes| notes.groups.clone());
-        // Most of what happens, happens in the first one.
-        let index = if self.dice.chance(600) { 0 } else { self.dice.below(groups.len() as u64) };
+        // Most of what happens, happens in the first one and in the channel.
+        let index = match self.dice.below(10) {
+            0..4 => 0,
+            4..7 => 2,
+            _ => self.dice.below(groups.len() as u64),
+        };
         groups[index as usize].id
     }
 

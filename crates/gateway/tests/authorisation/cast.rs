@@ -106,12 +106,13 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    pub async fn set(server: &'a Server, cast: &'a Cast) -> Self {
+    pub async fn set(server: &'a Server, cast: &'a Cast, kind: &str) -> Self {
         // Whoever's account the calls before ended is replaced where the group needs them.
         let founder = Founders::of(server, cast).await;
         let Founders { owner, admin, author, guest, former, others } = &founder;
         let group =
-            Group::create(owner, [admin, author, guest, former], &others.iter().collect::<Vec<_>>()).await;
+            Group::create((kind, owner), [admin, author, guest, former], &others.iter().collect::<Vec<_>>())
+                .await;
         let observer = others.last().unwrap().clone();
         let owner = founder.owner;
         Self { server, cast, group, observer, owner }

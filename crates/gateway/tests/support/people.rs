@@ -65,8 +65,13 @@ impl Person {
 
     /// Creates a group with these members.
     pub async fn create_group(&self, members: &[&Self]) -> String {
+        self.create("group", members).await
+    }
+
+    /// Creates a group or a channel with these members.
+    pub async fn create(&self, kind: &str, members: &[&Self]) -> String {
         let members: Vec<_> = members.iter().map(|member| &member.id).collect();
-        let body = json!({"kind": "group", "title": "Harvest", "members": members});
+        let body = json!({"kind": kind, "title": "Harvest", "members": members});
         let conversation = self.post("/v1/conversations", body).await.expect(201);
         conversation["id"].as_str().unwrap().to_owned()
     }
@@ -94,14 +99,21 @@ pub struct Group {
 }
 
 impl Group {
-    /// `owner` creates it, makes `admin` an admin and `guest` a guest, removes `gone`; `author` writes a message.
+    /// `owner` creates it, makes `admin` an admin and `guest` a guest, removes `gone`; `author` writes a message. In a
+    /// channel, members may write as in a group.
     pub async fn create(
-        owner: &Person,
+        (kind, owner): (&str, &Person),
         [admin, author, guest, gone]: [&Person; 4],
         members: &[&Person],
     ) -> Self {
         let all: Vec<_> = [admin, author, guest, gone].into_iter().chain(members.iter().copied()).collect();
-        let id = owner.create_group(&all).await;
+        let id = owner.create(kind, &all).await;
+        if kind == "channel" {
+            let permissions =
+                json!({"post": "member", "invite": "admin", "edit_info": "admin", "pin": "admin"});
+            let path = format!("/v1/conversations/{id}");
+            owner.patch(&path, json!({"permissions": permissions})).await.expect(200);
+        }
         for (person, role) in [(admin, "admin"), (guest, "guest")] {
             let path = format!("/v1/conversations/{id}/members/{}", person.id);
             owner.patch(&path, json!({"role": role})).await.expect(200);

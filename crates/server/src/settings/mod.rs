@@ -192,19 +192,20 @@ pub(crate) struct LaneSettings {
     pub(crate) waiting: usize,
     pub(crate) batch: usize,
     pub(crate) conversations: usize,
+    pub(crate) members: usize,
 }
 
 impl Default for LaneSettings {
     fn default() -> Self {
-        let LaneConfig { lanes, queue, waiting, batch, conversations } = LaneConfig::default();
-        Self { count: lanes, queue, waiting, batch, conversations }
+        let LaneConfig { lanes, queue, waiting, batch, conversations, members } = LaneConfig::default();
+        Self { count: lanes, queue, waiting, batch, conversations, members }
     }
 }
 
 impl From<&LaneSettings> for LaneConfig {
     fn from(settings: &LaneSettings) -> Self {
-        let LaneSettings { count, queue, waiting, batch, conversations } = *settings;
-        Self { lanes: count, queue, waiting, batch, conversations }
+        let LaneSettings { count, queue, waiting, batch, conversations, members } = *settings;
+        Self { lanes: count, queue, waiting, batch, conversations, members }
     }
 }
 

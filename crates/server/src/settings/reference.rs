@@ -152,6 +152,7 @@ pub(crate) static SETTINGS: &[Reference] = &[
     ),
     number("lanes.batch", 1..=65_536, "changes that are made durable together"),
     number("lanes.conversations", 1..=10_000_000, "conversations whose state a lane keeps in memory"),
+    number("lanes.members", 4_096..=100_000_000, "members of channels that a lane keeps in memory"),
     number(
         "sessions.outbound_bytes",
         65_536..=1_073_741_824,

@@ -13,15 +13,16 @@
 #![allow(clippy::unwrap_used, reason = "tests: a failure is the point")]
 
 use loquat_domain::ports::{
-    AccountLog, Accounts, Administration, AuditLog, Blocks, Contacts, Conversations, Devices, EventLog, Inspection,
-    Invites, Presences, Timeline,
+    AccountLog, Accounts, Administration, AuditLog, Blocks, Contacts, Conversations, Devices, EventLog,
+    Inspection, Invites, Presences, Timeline,
 };
 
 pub mod account_log;
 pub mod accounts;
-pub mod blocks;
 pub mod administration;
+pub mod blocks;
 pub mod changes;
+pub mod channels;
 pub mod contacts;
 pub mod conversations;
 pub mod cursors;
@@ -133,6 +134,14 @@ macro_rules! conformance_suite {
             positions_grow_with_every_change,
             deletion_takes_everything,
             standing_tells_role_and_permissions,
+        ]);
+        $crate::conformance_suite!(@module $fixture, channels: [
+            members_are_read_as_asked_for,
+            an_unlogged_change_takes_no_seq_and_moves_the_version,
+            unlogged_changes_are_known_by_their_nonces,
+            channels_of_a_user_are_listed,
+            the_heir_is_the_oldest_of_the_highest_role,
+            cursors_of_large_channels_are_news_for_their_own_user,
         ]);
         $crate::conformance_suite!(@module $fixture, invites: [
             an_invitation_is_found_by_its_code,

@@ -10,7 +10,7 @@ use super::codec::{Columns, Integer};
 use super::error::Outcome;
 use super::nonces::{Lookup, NonceLookup};
 use super::writer::WriteContext;
-use super::{account_log, blocks, changes, invites};
+use super::{account_log, blocks, changes, invites, nonces};
 
 /// The end of a log, while events are put there.
 pub(super) struct Tip {
@@ -20,6 +20,9 @@ pub(super) struct Tip {
     pub(super) number: u64,
     last_message: Seq,
     last_activity: Timestamp,
+    /// Whether events were put there, and how many changes were made beside the log.
+    pub(super) logged: bool,
+    unlogged: u64,
     /// Messages by sender that are not in the sender's cursor yet, and when the last one was sent.
     own: SmallVec<[(UserId, u64, Timestamp); 4]>,
 }
@@ -33,6 +36,8 @@ impl Tip {
             number: 0,
             last_message: 0,
             last_activity: created_at,
+            logged: false,
+            unlogged: 0,
             own: SmallVec::new(),
         }
     }
@@ -61,6 +66,7 @@ pub(super) struct Appender<'c> {
     insert: CachedStatement<'c>,
     advance: CachedStatement<'c>,
     own: CachedStatement<'c>,
+    change_version: CachedStatement<'c>,
 }
 
 impl<'c> Appender<'c> {
@@ -82,6 +88,12 @@ impl<'c> Appender<'c> {
             own: context.statement(
                 "UPDATE cursors SET own_after_read = own_after_read + ?3, last_sent = ?4
                  WHERE conversation_id = ?1 AND user_id = ?2",
+            )?,
+            // Where members see one another's cursors, who comes or goes is news for all of them.
+            change_version: context.statement(
+                "UPDATE heads SET version = version + ?2, touched = CASE
+                     WHEN (SELECT member_count FROM conversations WHERE id = ?1) <= 256 THEN ?3 ELSE touched END
+                 WHERE conversation_id = ?1",
             )?,
         })
     }
@@ -125,7 +137,12 @@ impl<'c> Appender<'c> {
                 // It stands alone, so that nothing was written.
                 return Ok(AppendOutcome::Conflict);
             }
-            placements.push(self.place(context, tip, (event, hash), Effects::Apply, &mut account)?);
+            let new = (event, hash);
+            placements.push(if new.0.logged {
+                self.place(context, tip, new, Effects::Apply, &mut account)?
+            } else {
+                self.change(context, tip, new, &mut account)?
+            });
         }
         if let Some(tip) = tip {
             self.finish(context, tip)?;
@@ -164,6 +181,7 @@ impl<'c> Appender<'c> {
     ) -> Outcome<Placement> {
         let pos = context.next_pos()?;
         tip.head += 1;
+        tip.logged = true;
         tip.last_activity = event.ts;
         if event.kind == EventKind::Message {
             tip.number += 1;
@@ -196,9 +214,31 @@ impl<'c> Appender<'c> {
         }
         let applies = effects == Effects::Apply || matches!(event.change, Change::Message { .. });
         if applies {
-            let place = changes::Place { tip, pos, sender: event.sender, ts: event.ts };
+            let place = changes::Place { tip, pos, sender: event.sender, ts: event.ts, before: tip.head - 1 };
             changes::apply(context, &place, event.change)?;
         }
+        for (user, kind, body) in event.account {
+            account.push(account_log::append(context, user, kind, body, event.ts)?);
+        }
+        Ok(Placement { seq: tip.head, ts: event.ts, replayed: false })
+    }
+
+    /// Does what an event says that does not stand in the log.
+    fn change(
+        &mut self,
+        context: &mut WriteContext<'c>,
+        tip: &mut Tip,
+        (event, hash): (NewEvent, Option<i64>),
+        account: &mut Vec<AccountEntry>,
+    ) -> Outcome<Placement> {
+        let pos = context.next_pos()?;
+        tip.unlogged += 1;
+        if let (Some(nonce), Some(hash)) = (&event.nonce, hash) {
+            nonces::keep_unlogged(context, tip, (&event, nonce), hash)?;
+        }
+        self.count_own(tip)?;
+        let place = changes::Place { tip, pos, sender: event.sender, ts: event.ts, before: tip.head };
+        changes::apply(context, &place, event.change)?;
         for (user, kind, body) in event.account {
             account.push(account_log::append(context, user, kind, body, event.ts)?);
         }
@@ -222,6 +262,13 @@ impl<'c> Appender<'c> {
     /// Moves the head to where the events end.
     pub(super) fn finish(&mut self, context: &WriteContext<'c>, mut tip: Tip) -> Outcome<()> {
         self.count_own(&mut tip)?;
+        if tip.unlogged > 0 {
+            let pos = context.positions.last();
+            self.change_version.execute([tip.conversation.sql(), tip.unlogged.sql(), pos.sql()])?;
+        }
+        if !tip.logged {
+            return Ok(());
+        }
         self.advance.execute(params![
             tip.conversation.sql(),
             tip.head.sql(),

@@ -13,11 +13,13 @@ use super::{conversations, erase};
 
 /// The event at the end of the log.
 pub(super) struct Place<'t> {
-    /// Its `seq` and number are the newest.
+    /// Its `seq` and number are the newest, if it stands in the log.
     pub(super) tip: &'t Tip,
     pub(super) pos: u64,
     pub(super) sender: UserId,
     pub(super) ts: Timestamp,
+    /// The newest `seq` before it: the same as the newest, if it does not stand in the log.
+    pub(super) before: Seq,
 }
 
 /// Does what the event says, in the transaction of its append.
@@ -107,16 +109,16 @@ fn join(
     (user, role): (UserId, Role),
     from_here: bool,
 ) -> Outcome<()> {
-    let seq = place.tip.head;
+    let before = place.before;
     let membership = conversations::Membership {
         conversation: place.tip.conversation,
         user,
         role,
         joined_at: place.ts,
         joined_pos: place.pos,
-        visible_from: if from_here { seq } else { 1 },
+        visible_from: if from_here { before + 1 } else { 1 },
         // What was said before the join is nobody's unread, even if it may be read.
-        read: seq - 1,
+        read: before,
         number_at_read: place.tip.number,
     };
     conversations::enter(context, &membership)

@@ -7,7 +7,9 @@ use loquat_domain::ports::{
 };
 use loquat_proto::conversation::{Cursor, UpdatePreferences};
 use loquat_proto::event::SettingsBody;
-use loquat_proto::{AccountEventKind, ConversationId, Member, Permissions, Role, Seq, Timestamp, UserId};
+use loquat_proto::{
+    AccountEventKind, ConversationId, ConversationKind, Member, Permissions, Role, Seq, Timestamp, UserId,
+};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
 
@@ -18,6 +20,17 @@ use super::log::{Limit, MAX_LIMIT};
 use super::writer::{Slices, WriteContext};
 use super::{SqliteStore, account_log, creation, cursors, profiles, views};
 
+/// What [`member_facts`] reads of the members of conversation ?1.
+macro_rules! member_columns {
+    () => {
+        "m.user_id, m.role, m.joined_at, m.visible_from, c.delivered, c.read, u.read_receipts, c.last_sent
+         FROM members m
+         JOIN cursors c ON c.conversation_id = m.conversation_id AND c.user_id = m.user_id
+         JOIN users u ON u.id = m.user_id
+         WHERE m.conversation_id = ?1"
+    };
+}
+
 #[async_trait]
 impl Conversations for SqliteStore {
     async fn create(&self, creation: Creation) -> Result<CreationOutcome, StoreError> {
@@ -26,6 +39,53 @@ impl Conversations for SqliteStore {
 
     async fn load(&self, conversation: ConversationId) -> Result<Option<ConversationFacts>, StoreError> {
         self.read(move |connection| load(connection, conversation)).await
+    }
+
+    async fn memberships(
+        &self,
+        conversation: ConversationId,
+        users: Vec<UserId>,
+    ) -> Result<Vec<MemberFacts>, StoreError> {
+        self.read(move |connection| {
+            let mut statement =
+                connection.prepare_cached(concat!("SELECT ", member_columns!(), " AND m.user_id = ?2"))?;
+            let mut found = Vec::with_capacity(users.len());
+            for user in users {
+                let facts = statement.query_row([conversation.sql(), user.sql()], member_facts).optional()?;
+                found.extend(facts);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn heir(
+        &self,
+        conversation: ConversationId,
+        without: UserId,
+    ) -> Result<Option<UserId>, StoreError> {
+        self.read(move |connection| {
+            connection
+                .prepare_cached(
+                    "SELECT user_id FROM members WHERE conversation_id = ?1 AND user_id <> ?2
+                     ORDER BY role DESC, joined_at, user_id LIMIT 1",
+                )?
+                .query_row([conversation.sql(), without.sql()], |row| row.int(0))
+                .optional()
+        })
+        .await
+    }
+
+    async fn channels(&self, user: UserId) -> Result<Vec<ConversationId>, StoreError> {
+        self.read(move |connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT m.conversation_id FROM members m JOIN conversations c ON c.id = m.conversation_id
+                 WHERE m.user_id = ?1 AND c.kind = ?2",
+            )?;
+            let kind = ConversationKind::Channel.sql();
+            statement.query_map([user.sql(), kind], |row| row.int(0))?.collect()
+        })
+        .await
     }
 
     async fn standing(
@@ -230,7 +290,8 @@ fn load(connection: &Connection, conversation: ConversationId) -> Outcome<Option
                      WHERE (b.user_id = c.first_peer AND b.blocked_id = c.second_peer)
                          OR (b.user_id = c.second_peer AND b.blocked_id = c.first_peer)),
                  EXISTS (SELECT 1 FROM users u
-                     WHERE u.id IN (c.first_peer, c.second_peer) AND u.deleted_at IS NOT NULL)
+                     WHERE u.id IN (c.first_peer, c.second_peer) AND u.deleted_at IS NOT NULL),
+                 c.member_count
              FROM conversations c JOIN heads h ON h.conversation_id = c.id WHERE c.id = ?1",
         )?
         .query_row([conversation.sql()], |row| {
@@ -250,34 +311,33 @@ fn load(connection: &Connection, conversation: ConversationId) -> Outcome<Option
                 },
                 blocked: row.get(14)?,
                 ended: row.get(15)?,
+                member_count: row.int(16)?,
                 members: Vec::new(),
             })
         })
         .optional()?;
     let Some(mut facts) = facts else { return Ok(None) };
+    if facts.kind == ConversationKind::Channel {
+        return Ok(Some(facts));
+    }
     facts.members = connection
-        .prepare_cached(
-            "SELECT m.user_id, m.role, m.joined_at, m.visible_from, c.delivered, c.read, u.read_receipts,
-                 c.last_sent
-             FROM members m
-             JOIN cursors c ON c.conversation_id = m.conversation_id AND c.user_id = m.user_id
-             JOIN users u ON u.id = m.user_id
-             WHERE m.conversation_id = ?1 ORDER BY m.joined_pos",
-        )?
-        .query_map([conversation.sql()], |row| {
-            Ok(MemberFacts {
-                user: row.int(0)?,
-                role: row.int(1)?,
-                joined_at: row.get(2)?,
-                visible_from: row.int(3)?,
-                delivered: row.int(4)?,
-                read: row.int(5)?,
-                read_receipts: row.int(6)?,
-                last_sent: row.get(7)?,
-            })
-        })?
+        .prepare_cached(concat!("SELECT ", member_columns!(), " ORDER BY m.joined_pos"))?
+        .query_map([conversation.sql()], member_facts)?
         .collect::<Outcome<_>>()?;
     Ok(Some(facts))
+}
+
+fn member_facts(row: &Row<'_>) -> Outcome<MemberFacts> {
+    Ok(MemberFacts {
+        user: row.int(0)?,
+        role: row.int(1)?,
+        joined_at: row.get(2)?,
+        visible_from: row.int(3)?,
+        delivered: row.int(4)?,
+        read: row.int(5)?,
+        read_receipts: row.int(6)?,
+        last_sent: row.get(7)?,
+    })
 }
 
 /// Permissions from four columns: post, invite, edit info, pin.

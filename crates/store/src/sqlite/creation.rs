@@ -53,6 +53,8 @@ pub(super) fn create(context: &mut WriteContext<'_>, creation: Creation) -> Outc
     let mut entries = Vec::new();
     let mut appender = Appender::new(context)?;
     let mut tip = Tip::start(conversation.id, conversation.ts);
+    // A conversation without events is news as well.
+    tip.logged = true;
     for event in conversation.events {
         let hash = appender.first_hash(context, conversation.id, &event)?;
         appender.place(context, &mut tip, (event, hash), Effects::Founding, &mut entries)?;

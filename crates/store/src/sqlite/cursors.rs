@@ -28,10 +28,25 @@ pub(super) fn save(context: &mut WriteContext<'_>, moves: &[CursorMove]) -> Outc
     let pos = context.next_pos()?;
     for cursor in moves {
         if save_one(context, cursor)? {
-            context
-                .statement("UPDATE heads SET touched = ?2 WHERE conversation_id = ?1")?
-                .execute([cursor.conversation.sql(), pos.sql()])?;
+            touch(context, cursor, pos)?;
         }
+    }
+    Ok(())
+}
+
+/// A moved cursor is news for all members where they see one another's, else for its own user.
+fn touch(context: &WriteContext<'_>, cursor: &CursorMove, pos: u64) -> Outcome<()> {
+    let (conversation, user) = (cursor.conversation.sql(), cursor.user.sql());
+    let told = context
+        .statement(
+            "UPDATE heads SET touched = ?2 WHERE conversation_id = ?1
+                 AND (SELECT member_count FROM conversations WHERE id = ?1) <= 256",
+        )?
+        .execute([conversation, pos.sql()])?;
+    if told == 0 {
+        context
+            .statement("UPDATE members SET touched = ?3 WHERE conversation_id = ?1 AND user_id = ?2")?
+            .execute([conversation, user, pos.sql()])?;
     }
     Ok(())
 }

@@ -125,6 +125,8 @@ fn purge(connection: &Connection, conversation: ConversationId) -> Outcome<usize
         "DELETE FROM events WHERE pos IN (SELECT pos FROM events WHERE conversation_id = ?1 LIMIT ?2)",
         "DELETE FROM nonces WHERE conversation_id = ?1
              AND hash IN (SELECT hash FROM nonces WHERE conversation_id = ?1 LIMIT ?2)",
+        "DELETE FROM unlogged_nonces WHERE conversation_id = ?1
+             AND sender IN (SELECT sender FROM unlogged_nonces WHERE conversation_id = ?1 LIMIT ?2)",
         "DELETE FROM reactions WHERE conversation_id = ?1
              AND target IN (SELECT target FROM reactions WHERE conversation_id = ?1 LIMIT ?2)",
         "DELETE FROM mentions WHERE conversation_id = ?1

@@ -86,6 +86,16 @@ pub(super) fn breaks_transaction(error: &rusqlite::Error) -> bool {
     )
 }
 
+/// Whether a row holds what this software cannot have written, while the file itself can be read.
+pub(super) const fn is_unreadable(error: &rusqlite::Error) -> bool {
+    matches!(
+        error,
+        rusqlite::Error::FromSqlConversionFailure(..)
+            | rusqlite::Error::IntegralValueOutOfRange(..)
+            | rusqlite::Error::InvalidColumnType(..)
+    )
+}
+
 fn extended_code(error: &rusqlite::Error) -> Option<i32> {
     match error {
         rusqlite::Error::SqliteFailure(failure, _) => Some(failure.extended_code),

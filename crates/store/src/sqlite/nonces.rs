@@ -18,13 +18,15 @@
 use std::collections::BTreeSet;
 use std::hash::Hasher;
 
-use loquat_domain::ports::Placement;
+use loquat_domain::ports::{NewEvent, Placement};
 use loquat_proto::{ConversationId, Nonce, UserId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
 use siphasher::sip::SipHasher13;
 
+use super::appender::Tip;
 use super::codec::{Columns, Integer};
 use super::error::{Outcome, corrupt};
+use super::writer::WriteContext;
 
 /// So many entries may wait: 40 bytes each.
 const HIGH: usize = 32_768;
@@ -182,6 +184,28 @@ impl NonceIndex {
     }
 }
 
+/// Keeps the nonce of a change that stands in no log. The index gets its entry at once: a start could not find it in
+/// the events.
+pub(super) fn keep_unlogged(
+    context: &WriteContext<'_>,
+    tip: &Tip,
+    (event, nonce): (&NewEvent, &Nonce),
+    hash: i64,
+) -> Outcome<()> {
+    let conversation = tip.conversation.sql();
+    context
+        .statement(
+            "INSERT INTO unlogged_nonces (conversation_id, sender, nonce, seq, ts) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute(params![conversation, event.sender.sql(), nonce.as_str(), tip.head.sql(), event.ts])?;
+    context
+        .statement(
+            "INSERT INTO nonces (conversation_id, hash, seq) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![conversation, hash, tip.head.sql()])?;
+    Ok(())
+}
+
 fn complete_to(connection: &Connection, pos: u64) -> Outcome<()> {
     connection.prepare_cached("UPDATE store SET nonces_complete_to = ?1")?.execute([pos.sql()])?;
     Ok(())
@@ -191,6 +215,7 @@ fn complete_to(connection: &Connection, pos: u64) -> Outcome<()> {
 pub(super) struct NonceLookup<'c> {
     settled: CachedStatement<'c>,
     verify: CachedStatement<'c>,
+    unlogged: CachedStatement<'c>,
 }
 
 /// What a lookup comes to.
@@ -208,6 +233,9 @@ impl<'c> NonceLookup<'c> {
                 .prepare_cached("SELECT seq FROM nonces WHERE conversation_id = ?1 AND hash = ?2")?,
             verify: connection.prepare_cached(
                 "SELECT ts FROM events WHERE conversation_id = ?1 AND seq = ?2 AND sender = ?3 AND nonce = ?4",
+            )?,
+            unlogged: connection.prepare_cached(
+                "SELECT seq, ts FROM unlogged_nonces WHERE conversation_id = ?1 AND sender = ?2 AND nonce = ?3",
             )?,
         })
     }
@@ -232,12 +260,28 @@ impl<'c> NonceLookup<'c> {
             candidates.push(row.get(0)?);
         }
         drop(rows);
+        let is_new = candidates.is_empty();
         for seq in candidates {
             if let Some(known) = self.verified(id, seq, (sender, nonce))? {
                 return Ok(Lookup::Known(known));
             }
         }
+        // A hash that no event accounts for: a collision, or a change beside the log.
+        if !is_new && let Some(known) = self.unlogged(id, (sender, nonce))? {
+            return Ok(Lookup::Known(known));
+        }
         Ok(Lookup::New(hash))
+    }
+
+    fn unlogged(
+        &mut self,
+        conversation: i64,
+        (sender, nonce): (UserId, &Nonce),
+    ) -> Outcome<Option<Placement>> {
+        let found = self.unlogged.query_row(params![conversation, sender.sql(), nonce.as_str()], |row| {
+            Ok(Placement { seq: row.int(0)?, ts: row.get(1)?, replayed: true })
+        });
+        found.optional()
     }
 
     fn verified(

@@ -6,7 +6,7 @@ use loquat_proto::{Conversation, ConversationId, Seq, Timestamp, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::codec::{Columns, Integer, retention};
-use super::error::Outcome;
+use super::error::{Outcome, is_unreadable};
 use super::{blocks, conversations, cursors, messages, profiles};
 
 /// In conversations with more members, cursors are left out.
@@ -27,9 +27,19 @@ pub(super) fn views(
             newest(connection, viewer, limit, |entry| entry.touched > pos)?
         }
     };
-    let views: Outcome<Vec<Option<Conversation>>> =
-        ids.into_iter().map(|conversation| view(connection, viewer, conversation)).collect();
-    Ok((views?.into_iter().flatten().collect(), more))
+    let mut views = Vec::with_capacity(ids.len());
+    let alone = matches!(query, ViewQuery::One(_));
+    for conversation in ids {
+        match view(connection, viewer, conversation) {
+            Ok(found) => views.extend(found),
+            // One that cannot be read costs nobody the others (and with them all of sync).
+            Err(error) if !alone && is_unreadable(&error) => {
+                tracing::error!(%conversation, %error, "a conversation cannot be shown");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((views, more))
 }
 
 /// One of a member's conversations, as far as its place in the list needs.

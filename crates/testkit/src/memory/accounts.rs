@@ -224,7 +224,8 @@ fn delete(state: &mut State, user: UserId, ts: Timestamp) {
         let Some(membership) = room.members.get_mut(&user) else { continue };
         membership.draft = None;
         if room.kind != ConversationKind::Direct {
-            changes::leave(room, user);
+            let place = changes::Place { seq: None, pos, ts, before: room.head() };
+            changes::leave(room, place, user);
         }
         room.version += 1;
         room.touched = pos;

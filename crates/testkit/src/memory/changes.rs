@@ -2,13 +2,25 @@
 
 use loquat_domain::ports::Change;
 use loquat_proto::event::SettingsBody;
-use loquat_proto::{EventKind, Role, Seq, UserId};
+use loquat_proto::{EventKind, Role, Seq, Timestamp, UserId};
 
-use super::state::{Former, Membership, Room, Standing};
+use super::state::{Former, Membership, Room, Standing, Stay};
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Its `seq`, if it stands in the log, of which it is the end then.
+    pub seq: Option<Seq>,
+    pub pos: u64,
+    pub ts: Timestamp,
+    /// The newest `seq` before it.
+    pub before: Seq,
+}
 
 /// Does what the event at the end of the log says. Without `applies`, what it says of members and settings is there
 /// already.
-pub(super) fn apply(room: &mut Room, seq: Seq, change: Change, applies: bool) {
+pub(super) fn apply(room: &mut Room, place: Place, change: Change, applies: bool) {
+    let seq = place.seq.unwrap_or(0);
     match change {
         Change::Message { mentions } => {
             if let Some(stored) = room.at_mut(seq) {
@@ -28,10 +40,12 @@ pub(super) fn apply(room: &mut Room, seq: Seq, change: Change, applies: bool) {
         Change::React { target, emoji, on } => react(room, seq, (target, emoji), on),
         Change::Pin { target, on: true } => drop(room.pins.insert(target)),
         Change::Pin { target, on: false } => drop(room.pins.remove(&target)),
-        Change::Join { user, role, from_here } if applies => join(room, seq, (user, role), from_here),
-        Change::Admit { user, from_here, .. } if applies => join(room, seq, (user, Role::Member), from_here),
-        Change::Leave { user } if applies => drop(leave(room, user)),
-        Change::Remove { user } if applies => remove(room, user),
+        Change::Join { user, role, from_here } if applies => join(room, place, (user, role), from_here),
+        Change::Admit { user, from_here, .. } if applies => {
+            join(room, place, (user, Role::Member), from_here)
+        }
+        Change::Leave { user } if applies => drop(leave(room, place, user)),
+        Change::Remove { user } if applies => remove(room, place, user),
         Change::Role { user, role } if applies => give_role(room, user, role),
         Change::Settings(settings) if applies => set(room, settings),
         Change::Join { .. }
@@ -74,20 +88,25 @@ fn react(room: &mut Room, seq: Seq, (target, emoji): (Seq, String), on: bool) {
     room.reactions.push(Standing { target, emoji, user, seq, ts, since });
 }
 
-fn join(room: &mut Room, seq: Seq, (user, role): (UserId, Role), from_here: bool) {
-    let Some((ts, pos)) = room.at(seq).map(|stored| (stored.event.ts, stored.pos)) else { return };
-    let visible_from = if from_here { seq } else { 1 };
-    // What was said before the join is nobody's unread, even if it may be read.
-    let mut membership = Membership::new(role, ts, pos, (visible_from, seq - 1));
-    if !room.members.contains_key(&user) {
-        membership.last_sent = room.former.remove(&user).and_then(|former| former.last_sent);
-        room.members.insert(user, membership);
+fn join(room: &mut Room, place: Place, (user, role): (UserId, Role), from_here: bool) {
+    if room.members.contains_key(&user) {
+        return;
     }
+    let Place { pos, ts, before, .. } = place;
+    let visible_from = if from_here { before + 1 } else { 1 };
+    // What was said before the join is nobody's unread, even if it may be read.
+    let mut membership = Membership::new(role, ts, pos, (visible_from, before));
+    membership.last_sent = room.former.remove(&user).and_then(|former| former.last_sent);
+    room.members.insert(user, membership);
+    room.stays.push(Stay { user, joined: before + 1, left: None });
 }
 
 /// Ends a membership with all that hangs on it: whether there was one.
-pub(super) fn leave(room: &mut Room, user: UserId) -> bool {
+pub(super) fn leave(room: &mut Room, place: Place, user: UserId) -> bool {
     let Some(membership) = room.members.remove(&user) else { return false };
+    if let Some(stay) = room.stays.iter_mut().find(|stay| stay.user == user && stay.left.is_none()) {
+        stay.left = Some(place.before + 1);
+    }
     room.former.insert(user, Former { barred: false, last_sent: membership.last_sent });
     for stored in &mut room.events {
         stored.mentions.retain(|mentioned| *mentioned != user);
@@ -99,8 +118,8 @@ pub(super) fn leave(room: &mut Room, user: UserId) -> bool {
 }
 
 /// Ends a membership against the member's will: no invitation lets them in again, and theirs go with them.
-fn remove(room: &mut Room, user: UserId) {
-    if !leave(room, user) {
+fn remove(room: &mut Room, place: Place, user: UserId) {
+    if !leave(room, place, user) {
         return;
     }
     if let Some(former) = room.former.get_mut(&user) {

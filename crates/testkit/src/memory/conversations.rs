@@ -13,7 +13,7 @@ use loquat_proto::{AccountEventKind, ConversationId, ConversationKind, Member, R
 use serde_json::json;
 
 use super::MemoryStore;
-use super::state::{Membership, Room, State};
+use super::state::{Membership, Room, State, Stay};
 use super::{log, views};
 
 #[async_trait]
@@ -29,6 +29,41 @@ impl Conversations for MemoryStore {
             tokio::time::sleep(delay).await;
         }
         facts
+    }
+
+    async fn memberships(
+        &self,
+        conversation: ConversationId,
+        users: Vec<UserId>,
+    ) -> Result<Vec<MemberFacts>, StoreError> {
+        self.read(|state| {
+            let Some(room) = state.rooms.get(&conversation) else { return Vec::new() };
+            let members = users.into_iter().filter_map(|user| Some((user, room.members.get(&user)?)));
+            members.map(|member| member_facts(state, member)).collect()
+        })
+        .await
+    }
+
+    async fn heir(
+        &self,
+        conversation: ConversationId,
+        without: UserId,
+    ) -> Result<Option<UserId>, StoreError> {
+        self.read(|state| {
+            let others = state.rooms.get(&conversation)?.members.iter().filter(|(user, _)| **user != without);
+            let heir = others
+                .min_by_key(|(user, member)| (std::cmp::Reverse(member.role), member.joined_at, **user));
+            heir.map(|(user, _)| *user)
+        })
+        .await
+    }
+
+    async fn channels(&self, user: UserId) -> Result<Vec<ConversationId>, StoreError> {
+        self.read(|state| {
+            let channels = state.rooms.values().filter(|room| room.kind == ConversationKind::Channel);
+            channels.filter(|room| room.members.contains_key(&user)).map(|room| room.id).collect()
+        })
+        .await
     }
 
     async fn standing(
@@ -147,6 +182,8 @@ fn new_room(state: &mut State, new: &NewConversation) -> Room {
         let membership = Membership::new(member.role, new.ts, state.next_pos(), (1, 0));
         members.insert(member.user, membership);
     }
+    let begin = |user: &UserId| Stay { user: *user, joined: 1, left: None };
+    let stays = members.keys().map(begin).collect();
     let owner = new.members.iter().find(|member| member.role == Role::Owner);
     Room {
         id: new.id,
@@ -170,6 +207,8 @@ fn new_room(state: &mut State, new: &NewConversation) -> Room {
         pins: BTreeSet::new(),
         invites: Vec::new(),
         former: BTreeMap::new(),
+        unlogged: HashMap::new(),
+        stays,
     }
 }
 
@@ -183,19 +222,8 @@ fn facts(state: &State, room: &Room) -> ConversationFacts {
     let mut members: Vec<(u64, MemberFacts)> = room
         .members
         .iter()
-        .map(|(user, membership)| {
-            let facts = MemberFacts {
-                user: *user,
-                role: membership.role,
-                joined_at: membership.joined_at,
-                visible_from: membership.visible_from,
-                delivered: membership.delivered,
-                read: membership.read,
-                read_receipts: state.shows_reads(*user),
-                last_sent: membership.last_sent,
-            };
-            (membership.joined_pos, facts)
-        })
+        .filter(|_| room.kind != ConversationKind::Channel)
+        .map(|(user, membership)| (membership.joined_pos, member_facts(state, (*user, membership))))
         .collect();
     members.sort_by_key(|(joined_pos, _)| *joined_pos);
     let direct = room.kind == ConversationKind::Direct;
@@ -219,7 +247,21 @@ fn facts(state: &State, room: &Room) -> ConversationFacts {
         },
         blocked: direct && any_two(&|one, other| state.blocks.contains_key(&(one, other))),
         ended: direct && any_two(&|one, _| !is_there(one)),
+        member_count: room.members.len() as u64,
         members: members.into_iter().map(|(_, facts)| facts).collect(),
+    }
+}
+
+fn member_facts(state: &State, (user, membership): (UserId, &Membership)) -> MemberFacts {
+    MemberFacts {
+        user,
+        role: membership.role,
+        joined_at: membership.joined_at,
+        visible_from: membership.visible_from,
+        delivered: membership.delivered,
+        read: membership.read,
+        read_receipts: state.shows_reads(user),
+        last_sent: membership.last_sent,
     }
 }
 
@@ -262,6 +304,8 @@ fn set_preferences(
 fn move_cursor(state: &mut State, pos: u64, cursor: CursorMove) {
     let Some(room) = state.rooms.get_mut(&cursor.conversation) else { return };
     let head = room.head();
+    // A moved cursor is news for all members where they see one another's.
+    let large = room.members.len() > views::MAX_CURSORS;
     let Some(membership) = room.members.get_mut(&cursor.user) else { return };
     let on_device = cursor.delivered.max(cursor.read).min(head);
     let before = membership.delivered_on.get(&cursor.device).copied();
@@ -271,7 +315,9 @@ fn move_cursor(state: &mut State, pos: u64, cursor: CursorMove) {
     membership.delivered_on.insert(cursor.device, on_device.max(before.unwrap_or(0)));
     membership.delivered = membership.delivered.max(on_device);
     membership.read = membership.read.max(cursor.read.min(head));
-    if moved {
+    if moved && large {
+        membership.touched = pos;
+    } else if moved {
         room.touched = pos;
     }
 }

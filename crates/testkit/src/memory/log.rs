@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::MemoryStore;
 use super::state::{Room, State, Stored};
-use super::{changes, contacts, invites};
+use super::{changes, contacts, invites, views};
 
 #[async_trait]
 impl EventLog for MemoryStore {
@@ -77,7 +77,11 @@ impl EventLog for MemoryStore {
 }
 
 fn find_nonce(room: &Room, sender: UserId, nonce: &Nonce) -> Option<Placement> {
-    let seq = *room.nonces.get(&(sender, nonce.clone()))?;
+    let name = (sender, nonce.clone());
+    if let Some(placement) = room.unlogged.get(&name) {
+        return Some(Placement { replayed: true, ..*placement });
+    }
+    let seq = *room.nonces.get(&name)?;
     Some(Placement { seq, ts: room.at(seq)?.event.ts, replayed: true })
 }
 
@@ -122,10 +126,13 @@ pub(super) fn place(
     event: NewEvent,
     (applies, account): (bool, &mut Vec<AccountEntry>),
 ) -> Option<Placement> {
+    if !event.logged {
+        return change(state, conversation, event, account);
+    }
     let pos = state.next_pos();
     let room = state.rooms.get_mut(&conversation)?;
     let seq = room.head() + 1;
-    let NewEvent { sender, device, nonce, ts, kind, body, change, account: told } = event;
+    let NewEvent { sender, device, nonce, ts, kind, body, change, account: told, .. } = event;
     if let Some(nonce) = &nonce {
         room.nonces.insert((sender, nonce.clone()), seq);
     }
@@ -140,9 +147,37 @@ pub(super) fn place(
     room.events.push(stored);
     room.last_activity = ts;
     room.touched = pos;
-    changes::apply(room, seq, change, applies);
+    let place = changes::Place { seq: Some(seq), pos, ts, before: seq - 1 };
+    changes::apply(room, place, change, applies);
     for (user, kind, body) in told {
         account.extend(state.tell(user, (kind, body), ts));
     }
     Some(Placement { seq, ts, replayed: false })
+}
+
+/// Does what an event says that does not stand in the log.
+fn change(
+    state: &mut State,
+    conversation: ConversationId,
+    event: NewEvent,
+    account: &mut Vec<AccountEntry>,
+) -> Option<Placement> {
+    let pos = state.next_pos();
+    let room = state.rooms.get_mut(&conversation)?;
+    let NewEvent { sender, nonce, ts, change, account: told, .. } = event;
+    let placement = Placement { seq: room.head(), ts, replayed: false };
+    if let Some(nonce) = nonce {
+        room.unlogged.insert((sender, nonce), placement);
+    }
+    let before = room.head();
+    changes::apply(room, changes::Place { seq: None, pos, ts, before }, change, true);
+    room.version += 1;
+    // Where members see one another's cursors, who comes or goes is news for all of them.
+    if room.members.len() <= views::MAX_CURSORS {
+        room.touched = pos;
+    }
+    for (user, kind, body) in told {
+        account.extend(state.tell(user, (kind, body), ts));
+    }
+    Some(placement)
 }

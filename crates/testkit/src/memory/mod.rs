@@ -29,6 +29,8 @@ use parking_lot::Mutex;
 use crate::faults::{self, Faults, WriteFailure};
 use state::State;
 
+pub use state::Stay;
+
 /// An in-memory engine of all storage ports: a cheap handle, to be cloned.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
@@ -89,6 +91,13 @@ impl MemoryStore {
         let state = self.shared.state.lock();
         let own = state.rooms.values().filter(|room| room.members.contains_key(&user));
         own.map(|room| room.id).collect()
+    }
+
+    /// Who was a member of a conversation when: for oracles.
+    #[must_use]
+    pub fn stays(&self, conversation: ConversationId) -> Vec<Stay> {
+        let state = self.shared.state.lock();
+        state.rooms.get(&conversation).map_or_else(Vec::new, |room| room.stays.clone())
     }
 
     /// The members of a conversation: for oracles.

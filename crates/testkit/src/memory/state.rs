@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use loquat_domain::ports::{
-    AccountEntry, AuditRecord, IdempotencyKey, InviteRecord, RefreshToken, RememberedAnswer, SigningKey,
-    SyncPosition,
+    AccountEntry, AuditRecord, IdempotencyKey, InviteRecord, Placement, RefreshToken, RememberedAnswer,
+    SigningKey, SyncPosition,
 };
 use loquat_proto::conversation::Cursor;
 use loquat_proto::{
@@ -114,6 +114,21 @@ pub(super) struct Room {
     pub invites: Vec<InviteRow>,
     /// Who was a member once.
     pub former: BTreeMap<UserId, Former>,
+    /// What names changes that stand in no log, with their first results.
+    pub unlogged: HashMap<(UserId, Nonce), Placement>,
+    /// Who was a member when, in the order in which it happened: for oracles.
+    pub stays: Vec<Stay>,
+}
+
+/// A time of being a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stay {
+    /// Who.
+    pub user: UserId,
+    /// The first event that was appended in it, or could be.
+    pub joined: Seq,
+    /// The first one after it; `None` while it goes on.
+    pub left: Option<Seq>,
 }
 
 /// An invitation.

@@ -8,7 +8,7 @@ use super::state::{Membership, Room, State};
 use super::{contacts, materialise};
 
 /// In conversations with more members, cursors are left out.
-const MAX_CURSORS: usize = 256;
+pub(super) const MAX_CURSORS: usize = 256;
 
 /// What the query asks for, newest activity first.
 pub(super) fn slice(state: &State, viewer: UserId, query: ViewQuery) -> ViewSlice {

@@ -13,7 +13,7 @@ pub(super) fn add(scene: Scene<'_>, users: &[UserId], facts: &Facts) -> Result<D
     scene.require_not_direct()?;
     scene.state.require(scene.caller.user, Right::Invite)?;
     let members = &scene.state.members;
-    let new: Vec<UserId> = users.iter().copied().filter(|user| !members.contains_key(user)).collect();
+    let new: Vec<UserId> = users.iter().copied().filter(|user| !members.contains(*user)).collect();
     if new.is_empty() {
         return Ok(Decision::Unchanged(None));
     }
@@ -63,6 +63,7 @@ fn require_room(scene: Scene<'_>, new: usize) -> Result<(), Refusal> {
 
 fn joined(scene: Scene<'_>, user: UserId, change: Change) -> NewEvent {
     let mut event = member_event(scene, user, (MemberChange::Joined, Role::Member), change);
+    event.logged = !scene.state.is_channel();
     event.account = vec![(
         user,
         AccountEventKind::ConversationJoined,
@@ -71,11 +72,11 @@ fn joined(scene: Scene<'_>, user: UserId, change: Change) -> NewEvent {
     event
 }
 
-pub(super) fn leave(scene: Scene<'_>) -> Result<Decision, Refusal> {
+pub(super) fn leave(scene: Scene<'_>, facts: &Facts) -> Result<Decision, Refusal> {
     scene.require_not_direct()?;
     let mut events = Vec::with_capacity(2);
     if scene.role()? == Role::Owner {
-        events.extend(heir(scene).map(|user| role_event(scene, user, Role::Owner)));
+        events.extend(heir(scene, facts).map(|user| role_event(scene, user, Role::Owner)));
     }
     events.push(gone(scene, scene.caller.user, MemberChange::Left)?);
     Ok(Decision::Append(events))
@@ -84,7 +85,7 @@ pub(super) fn leave(scene: Scene<'_>) -> Result<Decision, Refusal> {
 pub(super) fn remove(scene: Scene<'_>, user: UserId) -> Result<Decision, Refusal> {
     scene.require_not_direct()?;
     let own = scene.state.require(scene.caller.user, Right::ManageMembers)?.role;
-    let theirs = scene.state.members.get(&user).ok_or(Refusal::NotMember)?.role;
+    let theirs = scene.state.members.get(user).ok_or(Refusal::NotMember)?.role;
     if theirs >= own {
         return Err(Refusal::Forbidden("only who stands above a member removes them"));
     }
@@ -94,7 +95,7 @@ pub(super) fn remove(scene: Scene<'_>, user: UserId) -> Result<Decision, Refusal
 pub(super) fn change_role(scene: Scene<'_>, user: UserId, role: Role) -> Result<Decision, Refusal> {
     scene.require_not_direct()?;
     let own = scene.state.require(scene.caller.user, Right::ManageMembers)?.role;
-    let theirs = scene.state.members.get(&user).ok_or(Refusal::NotMember)?.role;
+    let theirs = scene.state.members.get(user).ok_or(Refusal::NotMember)?.role;
     if theirs == role {
         return Ok(Decision::Unchanged(None));
     }
@@ -114,8 +115,11 @@ pub(super) fn change_role(scene: Scene<'_>, user: UserId, role: Role) -> Result<
 }
 
 /// Who inherits: the oldest admin, else the oldest member, else the oldest guest.
-fn heir(scene: Scene<'_>) -> Option<UserId> {
-    let others = scene.state.members.iter().filter(|(user, _)| **user != scene.caller.user);
+fn heir(scene: Scene<'_>, facts: &Facts) -> Option<UserId> {
+    if !scene.state.members.is_whole() {
+        return facts.heir;
+    }
+    let others = scene.state.members.known.iter().filter(|(user, _)| **user != scene.caller.user);
     let (user, _) =
         others.min_by_key(|(user, member)| (std::cmp::Reverse(member.role), member.joined_at, **user))?;
     Some(*user)
@@ -128,6 +132,7 @@ fn gone(scene: Scene<'_>, user: UserId, change: MemberChange) -> Result<NewEvent
         _ => Change::Leave { user },
     };
     let mut event = member_event(scene, user, (change, role), effect);
+    event.logged = !scene.state.is_channel();
     event.account = vec![(
         user,
         AccountEventKind::ConversationLeft,

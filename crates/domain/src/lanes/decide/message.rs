@@ -85,7 +85,7 @@ fn living_message(scene: Scene<'_>, seq: Seq, facts: &Facts) -> Result<TargetFac
 
 /// Mentions are of members; a mention of oneself is kept in the text but counts for nobody.
 fn mentioned_others(scene: Scene<'_>, mentions: &[UserId]) -> Result<Vec<UserId>, Refusal> {
-    if mentions.iter().any(|user| !scene.state.members.contains_key(user)) {
+    if mentions.iter().any(|user| !scene.state.members.contains(*user)) {
         return Err(Refusal::NotMember);
     }
     Ok(mentions.iter().copied().filter(|user| *user != scene.caller.user).collect())

@@ -8,6 +8,7 @@ mod settings;
 mod tests;
 
 use loquat_proto::{ConversationKind, Limits, Nonce, Role, Seq, Timestamp, UserId};
+use smallvec::SmallVec;
 
 use super::state::ConversationState;
 use crate::messages::Act;
@@ -27,6 +28,8 @@ pub(super) struct Question {
     pub code: Option<String>,
     /// Whether one of these blocks the caller.
     pub added: Vec<UserId>,
+    /// Who inherits, once this member has left.
+    pub heir_of: Option<UserId>,
 }
 
 /// The answer to a [`Question`].
@@ -39,6 +42,7 @@ pub(super) struct Facts {
     pub invitation: Option<Invitation>,
     /// Whether somebody to be added blocks the caller.
     pub blocked: bool,
+    pub heir: Option<UserId>,
 }
 
 /// What becomes of an act that is allowed.
@@ -60,7 +64,11 @@ pub(super) struct Scene<'a> {
 }
 
 /// What must be read from the log before this act can be decided; `None` for a send, whose nonce the append checks.
-pub(super) fn question(act: &Act, nonce: Option<&Nonce>) -> Option<Question> {
+pub(super) fn question(
+    state: &ConversationState,
+    user: UserId,
+    (act, nonce): (&Act, Option<&Nonce>),
+) -> Option<Question> {
     let nonce = nonce.cloned();
     let about = |target: Seq| Question { target: Some(target), nonce: nonce.clone(), ..Question::default() };
     match act {
@@ -71,13 +79,31 @@ pub(super) fn question(act: &Act, nonce: Option<&Nonce>) -> Option<Question> {
         Act::React(body) => Some(Question { emoji: Some(body.emoji.clone()), ..about(body.target) }),
         Act::Join { code } => Some(Question { code: Some(code.clone()), nonce, ..Question::default() }),
         Act::AddMembers(users) => Some(Question { nonce, added: users.clone(), ..Question::default() }),
+        Act::RemoveMember(leaving) if *leaving == user => {
+            let owns = state.members.get(user).is_some_and(|member| member.role == Role::Owner);
+            let heir_of = Some(user).filter(|_| owns && !state.members.is_whole());
+            Some(Question { nonce, heir_of, ..Question::default() })
+        }
         Act::RemoveMember(_) | Act::ChangeRole { .. } | Act::Settings(_) => {
             Some(Question { nonce, ..Question::default() })
         }
     }
 }
 
-/// Decides an act.
+/// Whose membership must be known to decide an act.
+pub(super) fn people(caller: UserId, act: &Act) -> SmallVec<[UserId; 4]> {
+    let mut people = SmallVec::from_slice(&[caller]);
+    match act {
+        Act::Send(body) => people.extend_from_slice(&body.mentions),
+        Act::Edit(body) => people.extend_from_slice(&body.mentions),
+        Act::AddMembers(users) => people.extend_from_slice(users),
+        Act::RemoveMember(user) | Act::ChangeRole { user, .. } => people.push(*user),
+        Act::Delete { .. } | Act::React(_) | Act::Pin(_) | Act::Join { .. } | Act::Settings(_) => {}
+    }
+    people
+}
+
+/// Decides an act. Everyone among its [`people`] is known.
 pub(super) fn decide(scene: Scene<'_>, act: &Act, facts: &Facts) -> Result<Decision, Refusal> {
     if facts.replay.is_some() {
         return Ok(Decision::Unchanged(facts.replay));
@@ -93,7 +119,7 @@ pub(super) fn decide(scene: Scene<'_>, act: &Act, facts: &Facts) -> Result<Decis
         Act::Pin(body) => message::pin(scene, body, facts),
         Act::Join { .. } => members::join(scene, facts),
         Act::AddMembers(users) => members::add(scene, users, facts),
-        Act::RemoveMember(user) if *user == scene.caller.user => members::leave(scene),
+        Act::RemoveMember(user) if *user == scene.caller.user => members::leave(scene, facts),
         Act::RemoveMember(user) => members::remove(scene, *user),
         Act::ChangeRole { user, role } => members::change_role(scene, *user, *role),
         Act::Settings(wanted) => settings::change(scene, wanted),

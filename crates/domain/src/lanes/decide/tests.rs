@@ -55,6 +55,7 @@ fn conversation(kind: ConversationKind) -> ConversationState {
             .into_iter()
             .map(|(id, role)| (user(id), member(role, 100 + i64::try_from(id).unwrap())))
             .collect(),
+        life: 0,
     }
 }
 
@@ -208,10 +209,10 @@ fn an_owner_who_leaves_is_inherited_by_the_oldest_of_the_highest_role() {
     let inherits = |id| Change::Role { user: user(id), role: Role::Owner };
     let leaves = Change::Leave { user: user(OWNER) };
     assert_eq!(heir(&state), [inherits(ADMIN), leaves.clone()]);
-    state.members.remove(&user(ADMIN));
-    state.members.insert(user(6), member(Role::Member, 50));
+    state.members.known.remove(&user(ADMIN));
+    state.members.known.insert(user(6), member(Role::Member, 50));
     assert_eq!(heir(&state), [inherits(6), leaves.clone()]);
-    state.members.retain(|id, _| *id == user(OWNER));
+    state.members.known.retain(|id, _| *id == user(OWNER));
     assert_eq!(heir(&state), [leaves]);
 }
 
@@ -236,7 +237,7 @@ fn a_group_is_full_at_its_limit() {
 #[test]
 fn the_past_is_hidden_from_who_joined_later() {
     let mut state = conversation(ConversationKind::Group);
-    state.members.get_mut(&user(MEMBER)).unwrap().visible_from = 6;
+    state.members.known.get_mut(&user(MEMBER)).unwrap().visible_from = 6;
     for act in [edit(), react(true), Act::Delete { target: 5 }] {
         assert_eq!(outcome(&state, MEMBER, &act, target(MEMBER)), Err(ErrorCode::NotFound), "{act:?}");
     }
@@ -272,7 +273,117 @@ fn slow_mode_holds_members_but_not_admins() {
         (MEMBER, Some(9_000), false),
         (ADMIN, Some(999), true),
     ] {
-        state.members.get_mut(&user(id)).unwrap().last_sent = last_sent;
+        state.members.known.get_mut(&user(id)).unwrap().last_sent = last_sent;
         assert_eq!(outcome(&state, id, &send(), Facts::default()).is_ok(), expected, "{id} {last_sent:?}");
     }
+}
+
+/// A channel of which the lane knows these members.
+fn channel(known: &[(u64, Role)]) -> ConversationState {
+    let mut state = conversation(ConversationKind::Channel);
+    state.members = super::super::members::Members::of_channel(100_000);
+    assert!(state.members.begin_reading());
+    let asked: Vec<UserId> = [OWNER, ADMIN, MEMBER, GUEST, STRANGER].map(user).to_vec();
+    let found = known.iter().map(|(id, role)| (user(*id), member(*role, 1)));
+    state.members.learn(&asked, found);
+    state
+}
+
+#[test]
+fn joins_and_leaves_of_channels_are_not_logged_roles_are() {
+    let state = channel(&[(OWNER, Role::Owner), (ADMIN, Role::Admin), (MEMBER, Role::Member)]);
+    let logged = |caller: u64, act: &Act, facts: &Facts| {
+        let caller = Caller { user: user(caller), device: DeviceId::new(1).unwrap() };
+        let scene = Scene { state: &state, caller, now: 1, limits: &Limits::default() };
+        match decide(scene, act, facts) {
+            Ok(Decision::Append(events)) => events.iter().map(|event| event.logged).collect(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let nothing = Facts::default();
+    let heir = Facts { heir: Some(user(ADMIN)), ..Facts::default() };
+    let cases: [(u64, Act, &Facts, &[bool]); 5] = [
+        (ADMIN, Act::AddMembers(vec![user(GUEST), user(STRANGER)]), &nothing, &[false, false]),
+        (ADMIN, Act::RemoveMember(user(MEMBER)), &nothing, &[false]),
+        (MEMBER, Act::RemoveMember(user(MEMBER)), &nothing, &[false]),
+        (OWNER, role(MEMBER, Role::Guest), &nothing, &[true]),
+        (OWNER, Act::RemoveMember(user(OWNER)), &heir, &[true, false]),
+    ];
+    for (caller, act, facts, expected) in cases {
+        let got: Vec<bool> = logged(caller, &act, facts);
+        assert_eq!(got, expected, "{act:?}");
+    }
+}
+
+#[test]
+fn only_an_owner_who_leaves_a_channel_asks_for_the_heir() {
+    let state = channel(&[(OWNER, Role::Owner), (MEMBER, Role::Member)]);
+    let asks = |state: &ConversationState, id: u64| {
+        question(state, user(id), (&Act::RemoveMember(user(id)), None)).unwrap().heir_of
+    };
+    assert_eq!((asks(&state, OWNER), asks(&state, MEMBER)), (Some(user(OWNER)), None));
+    assert_eq!(asks(&conversation(ConversationKind::Group), OWNER), None);
+}
+
+#[test]
+fn everyone_whom_an_act_is_about_is_asked_for() {
+    let mention = MessageBody { mentions: vec![user(7)], ..MessageBody::text("@you") };
+    for (act, expected) in [
+        (Act::Send(mention), vec![1, 7]),
+        (Act::AddMembers(vec![user(8), user(9)]), vec![1, 8, 9]),
+        (Act::RemoveMember(user(5)), vec![1, 5]),
+        (role(6, Role::Admin), vec![1, 6]),
+        (Act::Delete { target: 5 }, vec![1]),
+        (Act::Join { code: "x".to_owned() }, vec![1]),
+    ] {
+        let people: Vec<u64> = people(user(1), &act).iter().map(|user| user.get()).collect();
+        assert_eq!(people, expected, "{act:?}");
+    }
+}
+
+fn invitation(max_uses: Option<u64>, uses: u64, expires_at: Option<i64>) -> Facts {
+    let invite = crate::ports::InviteRecord {
+        code: "code".to_owned(),
+        conversation: ConversationId::new(71).unwrap(),
+        creator: user(OWNER),
+        created_at: 0,
+        expires_at,
+        max_uses,
+        uses,
+    };
+    let invitation = Invitation {
+        invite,
+        revoked: false,
+        kind: ConversationKind::Group,
+        title: String::new(),
+        member_count: 4,
+        joined: false,
+        barred: false,
+    };
+    Facts { invitation: Some(invitation), ..Facts::default() }
+}
+
+#[test]
+fn an_invitation_lets_in_whom_it_may() {
+    let state = conversation(ConversationKind::Group);
+    let join = Act::Join { code: "code".to_owned() };
+    let admitted = |facts: Facts| outcome(&state, STRANGER, &join, facts).map(|changes| changes.len());
+    assert_eq!(admitted(invitation(None, 9, None)), Ok(1));
+    assert_eq!(admitted(invitation(Some(2), 1, Some(1_001))), Ok(1));
+    assert_eq!(admitted(invitation(Some(2), 2, None)), Err(ErrorCode::Gone));
+    assert_eq!(admitted(invitation(None, 0, Some(1_000))), Err(ErrorCode::Gone), "now is 1,000");
+    assert_eq!(admitted(Facts::default()), Err(ErrorCode::NotFound));
+    let changed = |change: fn(&mut Invitation)| {
+        let mut facts = invitation(None, 0, None);
+        change(facts.invitation.as_mut().unwrap());
+        admitted(facts)
+    };
+    assert_eq!(changed(|found| found.revoked = true), Err(ErrorCode::Gone));
+    assert_eq!(changed(|found| found.barred = true), Err(ErrorCode::Forbidden));
+    assert_eq!(
+        changed(|found| found.invite.conversation = ConversationId::new(72).unwrap()),
+        Err(ErrorCode::NotFound)
+    );
+    // A member stays one, whatever the invitation says.
+    assert_eq!(outcome(&state, MEMBER, &join, Facts::default()), Ok(vec![]));
 }

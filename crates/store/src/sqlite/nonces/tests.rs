@@ -27,7 +27,12 @@ struct Store {
 impl Store {
     fn new() -> Self {
         let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("../../../migrations/sqlite/V1__initial.sql")).unwrap();
+        for schema in [
+            include_str!("../../../migrations/sqlite/V1__initial.sql"),
+            include_str!("../../../migrations/sqlite/V5__channels.sql"),
+        ] {
+            connection.execute_batch(schema).unwrap();
+        }
         connection.execute("INSERT INTO store VALUES (1, 1, ?1, 0, 0, 0)", [[9_u8; 16]]).unwrap();
         let mut index = NonceIndex::load(&connection, 0).unwrap();
         index.high = HIGH_IN_TESTS;
