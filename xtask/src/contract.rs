@@ -16,6 +16,11 @@ from hypothesis import strategies
 schemathesis.openapi.format(\"loquat-id\", strategies.integers(1, 2**51 - 1).map(str))
 ";
 
+/// `too_large` is a refusal, too.
+const CONFIGURATION: &str = "[checks]
+negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 409, 410, 413, 429, 503]
+";
+
 /// Not that each input which fits the schema is taken: names and texts have rules that no schema tells.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,\
                       response_headers_conformance,response_schema_conformance,negative_data_rejection,\
@@ -43,6 +48,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<()> {
     }
     fs::create_dir_all(&folder)?;
     fs::write(folder.join("hooks.py"), HOOKS)?;
+    fs::write(folder.join("schemathesis.toml"), CONFIGURATION)?;
     let (mut service, address) = Service::start(workspace, &folder.join("data"), &SETTINGS)?;
     let account = r#"{"username":"schemathesis","password":"correct horse battery"}"#;
     let session = smoke::post(address, "/v1/auth/signup", account)?;

@@ -141,6 +141,10 @@ fn parse_json<T: DeserializeOwned>(headers: &HeaderMap, body: &[u8]) -> Result<T
     if !is_json {
         return Err(Failure::invalid("the body must be JSON, with Content-Type: application/json"));
     }
+    // A derived decoder takes an array for an object, too; no body is an array.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Failure::invalid("the body must be a JSON object"));
+    }
     serde_json::from_slice(body).map_err(|error| Failure::invalid(format!("the body: {error}")))
 }
 
@@ -324,8 +328,23 @@ mod tests {
             ("application/jsonp", false),
         ] {
             let headers = headers(&[(header::CONTENT_TYPE, content_type)]);
-            assert_eq!(parse_json::<u8>(&headers, b"1").is_ok(), accepted, "{content_type}");
+            assert_eq!(parse_json::<Paging>(&headers, b"{}").is_ok(), accepted, "{content_type}");
         }
-        assert!(parse_json::<u8>(&HeaderMap::new(), b"1").is_err());
+        assert!(parse_json::<Paging>(&HeaderMap::new(), b"{}").is_err());
+    }
+
+    #[test]
+    fn a_body_is_an_object_and_nothing_that_could_pass_for_one() {
+        let headers = headers(&[(header::CONTENT_TYPE, "application/json")]);
+        for (body, accepted) in [
+            ("{}", true),
+            (" \r\n\t{} ", true),
+            ("[null, null]", false),
+            ("[]", false),
+            ("null", false),
+            ("", false),
+        ] {
+            assert_eq!(parse_json::<Paging>(&headers, body.as_bytes()).is_ok(), accepted, "{body:?}");
+        }
     }
 }
