@@ -18,6 +18,8 @@ use crate::ports::{Signal, Topic};
 
 const SHARDS: usize = 16;
 
+/// Who gets another frame instead, or none.
+type Others = [(UserId, Option<Bytes>)];
 type Listeners = FxHashMap<SessionId, Arc<Session>>;
 
 /// Sessions by the channels that they listen to.
@@ -54,7 +56,7 @@ impl Channels {
     fn deliver(
         &self,
         conversation: ConversationId,
-        (frame, instead, except): (&Bytes, &[(UserId, Option<Bytes>)], Option<u64>),
+        (frame, instead, except): (&Bytes, &Others, Option<u64>),
     ) {
         let shard = self.shard(conversation).read();
         let Some(listeners) = shard.get(&conversation) else { return };
