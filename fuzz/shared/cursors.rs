@@ -5,7 +5,8 @@ use loquat_domain::sync::SyncToken;
 use loquat_proto::{ConversationId, Nonce};
 
 /// Where to begin.
-pub const SEEDS: &[&str] = &["1-0-0-0", "1-9f3c-1a2b-7", "1-ffffffffffffffff-ffffffffffffffff-0", "71", "2251799813685247", "n-1"];
+pub const SEEDS: &[&str] =
+    &["1-0-0-0", "1-9f3c-1a2b-7", "1-ffffffffffffffff-ffffffffffffffff-0", "71", "2251799813685247", "n-1"];
 
 /// One input.
 pub fn run(data: &[u8]) {

@@ -80,13 +80,22 @@ impl Engine {
         self.send(&frame);
     }
 
+    /// The connection broke: what was sent not long before may not have arrived, or not have been saved.
+    pub(crate) fn cursors_lost(&mut self) {
+        let now = self.now.monotonic_ms;
+        for (conversation, room) in &mut self.rooms {
+            if room.cursors_sent_at.take_if(|sent| *sent + REPEATED_MS >= now).is_some() {
+                room.progress.repeat_cursors = true;
+                self.dirty_progress.insert(*conversation);
+            }
+        }
+    }
+
     /// After `ready`: what the server lacks, and what it may have lost.
     pub(crate) fn repeat_cursors(&mut self) {
-        let now = self.now.monotonic_ms;
         let mut repeated = Vec::new();
         for (conversation, room) in &mut self.rooms {
-            let recent = room.cursors_sent_at.is_some_and(|sent| sent + REPEATED_MS >= now);
-            if room.cursors_dirty || recent || room.progress.repeat_cursors {
+            if room.cursors_dirty || room.progress.repeat_cursors {
                 room.cursors_dirty = true;
                 if std::mem::take(&mut room.progress.repeat_cursors) {
                     self.dirty_progress.insert(*conversation);

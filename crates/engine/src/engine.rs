@@ -483,6 +483,7 @@ impl Engine {
             self.timers.cancel(timer);
         }
         self.fetches_lost();
+        self.cursors_lost();
         self.changes_lost();
         self.people_lost();
         self.write_summaries();

@@ -180,6 +180,8 @@ impl Engine {
         self.changes.happened.push(ViewChange::LogAdvanced { conversation, seq: top });
         if deliverable > room.progress.delivered {
             room.progress.delivered = deliverable;
+            // Said again after a crash before it is said.
+            room.progress.repeat_cursors = true;
             self.dirty_progress.insert(conversation);
             self.cursors_moved(conversation);
         }

@@ -1,4 +1,5 @@
 //! What of channels, and of what cannot be read, only the embedded store can show.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -89,7 +89,7 @@ fn one(common: &Common, call: AdminCall) -> Result<()> {
 fn with_link(common: &Common, work: impl FnOnce(&mut Link) -> Result<()>) -> Result<()> {
     let settings = settings::load(&common.place.sources())?.settings;
     // Only what goes wrong: standard error is for the operator.
-    logging::start(&LogSettings { level: "error".to_owned(), ..settings.log.clone() })?;
+    logging::start(&LogSettings { level: "error".to_owned(), ..settings.log })?;
     let mut link = Link::find(&settings)?;
     let done = work(&mut link);
     link.close();

@@ -1,4 +1,5 @@
 //! The real binary, from outside.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admin;
 mod client;

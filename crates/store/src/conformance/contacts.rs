@@ -57,7 +57,7 @@ pub async fn a_request_waits_and_tells_both<S: Ports>(store: &S) {
     let into = (bob, kind, json!({ "user": ann, "direction": "in" }));
     assert_eq!(told(&entries), [out, into]);
     for entry in &entries {
-        assert_eq!(store.after(entry.user, 0, 10).await.unwrap(), [entry.event.clone()]);
+        assert_eq!(store.after(entry.user, 0, 10).await.unwrap(), std::slice::from_ref(&entry.event));
     }
     assert_eq!(requests(store, ann).await, [(bob, Direction::Out)]);
     assert_eq!(requests(store, bob).await, [(ann, Direction::In)]);

@@ -42,7 +42,7 @@ pub(super) fn apply(room: &mut Room, place: Place, change: Change, applies: bool
         Change::Pin { target, on: false } => drop(room.pins.remove(&target)),
         Change::Join { user, role, from_here } if applies => join(room, place, (user, role), from_here),
         Change::Admit { user, from_here, .. } if applies => {
-            join(room, place, (user, Role::Member), from_here)
+            join(room, place, (user, Role::Member), from_here);
         }
         Change::Leave { user } if applies => drop(leave(room, place, user)),
         Change::Remove { user } if applies => remove(room, place, user),
