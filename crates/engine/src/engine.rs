@@ -175,7 +175,12 @@ impl Engine {
             progress.whole |= engine.options.full_history;
             let counted = summary.head;
             let id = summary.id;
-            let room = Room { summary: Some(summary), progress, counted, ..Room::default() };
+            let mut room = Room { summary: Some(summary), progress, counted, ..Room::default() };
+            if room.deliverable() > room.progress.delivered {
+                // The last life ended between the write of these events and its cursor.
+                room.progress.delivered = room.deliverable();
+                room.progress.repeat_cursors = true;
+            }
             engine.rooms.insert(id, room);
             engine.wanted.insert(id);
             engine.recount_restored(id);
