@@ -27,7 +27,9 @@ mod stages;
 mod test;
 mod tidy;
 mod tools;
+mod types;
 mod wasm;
+mod web;
 
 use std::process::ExitCode;
 
@@ -72,6 +74,14 @@ enum Command {
         /// Whose Rust compiles it
         #[arg(long, value_enum, default_value_t)]
         toolchain: wasm::Toolchain,
+    },
+    /// Build the web client into web/dist, where the build of the server finds it
+    Web,
+    /// Write the TypeScript of the wire and the engine's views from the Rust types
+    Types {
+        /// Only say whether the file is current
+        #[arg(long)]
+        check: bool,
     },
     /// Measure Loquat beside a bare relay and a bare log; see docs/benchmarks.md
     Bench {
@@ -124,6 +134,8 @@ fn dispatch(command: Command) -> anyhow::Result<bool> {
         }
         Command::Tidy => tidy::run(&workspace),
         Command::Wasm { toolchain } => wasm::run(&workspace, toolchain).map(|()| true),
+        Command::Web => web::build(&workspace).map(|()| true),
+        Command::Types { check } => types::run(&workspace, check).map(|()| true),
         Command::Bench { arguments } => programs::bench(&workspace, &arguments),
         Command::Fuzz { seconds, targets } => fuzz::run(&workspace, seconds, &targets).map(|()| true),
         Command::Torture { arguments } => programs::torture(&workspace, &arguments).map(|()| true),

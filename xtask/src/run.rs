@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt as _;
 use anyhow::{Context as _, Result};
 
 use crate::shell::Workspace;
-use crate::tools;
+use crate::{tools, web};
 
 const LISTEN: &str = "127.0.0.1:8080";
 const DATA: &str = "./data";
@@ -14,6 +14,8 @@ const DATA: &str = "./data";
 pub(crate) fn run(workspace: &Workspace, extra: &[String]) -> Result<bool> {
     tools::c_compiler(workspace)?;
     println!("Building Loquat (some minutes the first time)");
+    web::build(workspace)
+        .context("the web client; `loquat` serves without it: cargo run --release -- serve")?;
     workspace.build_release(&["loquat-server"])?;
     let arguments = serve_arguments(extra);
     println!(
@@ -21,7 +23,7 @@ pub(crate) fn run(workspace: &Workspace, extra: &[String]) -> Result<bool> {
         value(&arguments, "--listen").unwrap_or(LISTEN),
         value(&arguments, "--data").unwrap_or(DATA)
     );
-    println!("Sign up and chat from another terminal: target/release/loquat chat");
+    println!("Open it in a browser to chat, or chat from another terminal: target/release/loquat chat");
     println!("Stop it with Ctrl-C.\n");
     let error = workspace.command(workspace.release("loquat")).args(&arguments).exec();
     Err(error).context("cannot start the built loquat")

@@ -47,6 +47,10 @@ impl Workspace {
     pub(crate) fn cargo(&self, subcommand: &str) -> Command {
         let mut command = self.command(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         command.arg(subcommand);
+        // The build of the server looks for the web client again when it has come to be there.
+        if self.root.join("web/dist/index.html").is_file() {
+            command.env("LOQUAT_SITE", "built");
+        }
         if is_ci() {
             command.arg("--locked");
         }

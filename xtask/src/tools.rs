@@ -3,6 +3,7 @@
 //! What is not part of a build goes to `target/tools` and leaves the system alone. Only a compiler is
 //! installed system-wide, on Debian and its kin, as root or through sudo.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,9 @@ const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 /// rotel, a collector of OpenTelemetry; the hash pins the file for 64-bit x86 Linux with Python 3.11.
 const ROTEL_WHEEL: &str =
     "rotel==0.0.1a15 --hash=sha256:2f4117e58410c933e0dc042a268ef738dab2e3a5d63b5831209acdac2a6ddcb7\n";
+/// What the build tools of the web client ask for.
+const NODE_LEAST: (u32, u32) = (20, 19);
+const NPM_LEAST: (u32, u32) = (11, 0);
 
 /// A C compiler, for the SQLite that the service carries.
 pub(crate) fn c_compiler(workspace: &Workspace) -> Result<()> {
@@ -35,6 +39,44 @@ pub(crate) fn c_compiler(workspace: &Workspace) -> Result<()> {
     }
     apt_install(workspace, &["gcc", "libc6-dev"])
         .context("a C compiler is needed to build SQLite: install gcc or set CC")
+}
+
+/// Node.js and an npm that understands the lock file of the web client; returns the npm.
+pub(crate) fn npm(workspace: &Workspace) -> Result<PathBuf> {
+    if workspace.which("node").is_none() {
+        apt_install(workspace, &["nodejs"]).context("Node.js is needed to build the web client")?;
+    }
+    let node = version(workspace, "node".as_ref())?;
+    if node < NODE_LEAST {
+        let (found, least) = (format!("{}.{}", node.0, node.1), format!("{}.{}", NODE_LEAST.0, NODE_LEAST.1));
+        bail!("Node.js {found} is too old to build the web client: install {least} or newer");
+    }
+    let own = workspace.tools().join("npm/node_modules/.bin/npm");
+    if own.is_file() {
+        return Ok(own);
+    }
+    if workspace.which("npm").is_none() {
+        // Some packages of Node.js bring it along and stand in the way of Debian's.
+        apt_install(workspace, &["npm"]).context("npm is needed to build the web client")?;
+    }
+    let system = workspace.which("npm").context("no npm")?;
+    if version(workspace, system.as_ref())? >= NPM_LEAST {
+        return Ok(system);
+    }
+    println!("Installing npm {}", NPM_LEAST.0);
+    let folder = workspace.tools().join("npm");
+    fs::create_dir_all(&folder)?;
+    let mut install = workspace.command(system.clone());
+    install.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder);
+    shell::output(install.arg(format!("npm@{}", NPM_LEAST.0)))?;
+    Ok(own)
+}
+
+/// The first two numbers of a program's version.
+fn version(workspace: &Workspace, program: &OsStr) -> Result<(u32, u32)> {
+    let text = shell::output(workspace.command(program).arg("--version"))?;
+    let mut numbers = text.trim().trim_start_matches('v').split('.').map_while(|part| part.parse().ok());
+    Ok((numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)))
 }
 
 /// rustfmt and clippy.

@@ -3,7 +3,7 @@
 //! The standard library for wasm32 comes from rustup. Where rustup cannot fetch it, Debian's packages for
 //! building browsers serve: a Rust of its own, the library's sources and a linker.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -38,6 +38,24 @@ pub(crate) enum Toolchain {
 
 /// Compiles the crates of [`PACKAGES`] for [`TARGET`].
 pub(crate) fn run(workspace: &Workspace, toolchain: Toolchain) -> Result<()> {
+    let mut build = cargo(workspace, toolchain)?;
+    for package in PACKAGES {
+        build.args(["--package", package]);
+    }
+    println!("$ {}", shell::show(&build));
+    shell::succeed(&mut build)
+}
+
+/// The engine of the web client, compiled small. Returns where it is.
+pub(crate) fn web_engine(workspace: &Workspace) -> Result<PathBuf> {
+    let mut build = cargo(workspace, Toolchain::Auto)?;
+    build.args(["--profile", "web", "--package", "loquat-web-engine"]);
+    println!("$ {}", shell::show(&build));
+    shell::succeed(&mut build)?;
+    Ok(workspace.target.join("wasm").join(TARGET).join("web/loquat_web_engine.wasm"))
+}
+
+fn cargo(workspace: &Workspace, toolchain: Toolchain) -> Result<Command> {
     let mut build = match toolchain {
         Toolchain::Rustup => {
             rustup_target(workspace)?;
@@ -53,11 +71,7 @@ pub(crate) fn run(workspace: &Workspace, toolchain: Toolchain) -> Result<()> {
         },
     };
     build.args(["--lib", "--target", TARGET, "--target-dir"]).arg(workspace.target.join("wasm"));
-    for package in PACKAGES {
-        build.args(["--package", package]);
-    }
-    println!("$ {}", shell::show(&build));
-    shell::succeed(&mut build)
+    Ok(build)
 }
 
 /// Has the standard library for the target, or lets rustup fetch it.

@@ -5,7 +5,8 @@ use loquat_proto::{ConversationId, Nonce, PresenceState, Seq, UserId};
 use crate::view::Change;
 
 /// A command of the user. None waits for the network.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum Command {
     /// Keep the timeline of this conversation in memory, fetch what it lacks first, and learn its members' names.
     Open(ConversationId),
@@ -58,7 +59,8 @@ pub enum Command {
 }
 
 /// Why a command was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum CommandError {
     /// The conversation is not known on this device.
     NoSuchConversation,

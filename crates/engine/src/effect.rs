@@ -2,20 +2,24 @@
 
 use loquat_proto::account::Secret;
 use loquat_proto::{ErrorBody, Nonce};
+use serde::{Deserialize, Serialize};
 
 use crate::store::{Operation, Query};
 use crate::view::ViewChange;
 
 /// Names a batch of the store, ascending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct BatchId(pub(crate) u64);
 
 /// Names a load from the store, ascending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct LoadId(pub(crate) u64);
 
 /// Names a REST call, ascending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct RequestId(pub(crate) u64);
 
 /// What `hello` carries.
@@ -69,7 +73,8 @@ pub enum Effect {
 }
 
 /// The methods that the engine uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
 pub enum Method {
     /// Reads.
     Get,
@@ -89,7 +94,7 @@ impl Method {
 }
 
 /// A REST call, authenticated by the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RestRequest {
     /// The method.
     pub method: Method,

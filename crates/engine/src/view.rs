@@ -9,9 +9,10 @@ use loquat_proto::{
     AccountEvent, ConversationId, ConversationKind, ErrorBody, Message, MessageBody, Nonce, Presence, Role,
     Seq, Timestamp, UserId,
 };
+use serde::Serialize;
 
 /// One line of the conversation list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ConversationSummary {
     /// Which conversation.
     pub id: ConversationId,
@@ -52,7 +53,7 @@ pub struct ConversationSummary {
 }
 
 /// The newest message of a conversation, for the list.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LastMessage {
     /// Where it stands; `None` while it is in the queue.
     pub seq: Option<Seq>,
@@ -69,7 +70,8 @@ pub struct LastMessage {
 }
 
 /// How far an own message has come, in the order in which it goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", content = "error", rename_all = "snake_case")]
 pub enum MessageStatus {
     /// In the queue: it is sent, or will be once there is a connection.
     Queued,
@@ -84,7 +86,7 @@ pub enum MessageStatus {
 }
 
 /// The newest part of a conversation, as far down as it was loaded, ascending; own queued messages come last.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Timeline {
     /// Which conversation.
     pub conversation: ConversationId,
@@ -103,7 +105,8 @@ pub struct Timeline {
 }
 
 /// One entry of a timeline.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum TimelineItem {
     /// A message.
     Message(Box<MessageView>),
@@ -132,7 +135,7 @@ impl TimelineItem {
 }
 
 /// A message as it is shown, the own changes that are still in the queue applied.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct MessageView {
     /// The message. `seq` is 0 while it is in the queue.
     pub message: Message,
@@ -157,7 +160,7 @@ impl MessageView {
 }
 
 /// The quoted message of a reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReplyPreview {
     /// Where it stands.
     pub seq: Seq,
@@ -170,7 +173,7 @@ pub struct ReplyPreview {
 }
 
 /// An entry of the log that is shown as a line of its own and is no message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notice {
     /// Where it stands.
     pub seq: Seq,
@@ -185,7 +188,8 @@ pub struct Notice {
 }
 
 /// What a notice is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", content = "body", rename_all = "snake_case")]
 pub enum NoticeKind {
     /// Somebody joined, left, was removed or has another role. With the member's display name, where known.
     Member(MemberBody, Option<String>),
@@ -233,7 +237,7 @@ pub enum Change {
 }
 
 /// An own change that the server has not acknowledged.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OutboxEntry {
     /// Where.
     pub conversation: ConversationId,
@@ -248,7 +252,8 @@ pub struct OutboxEntry {
 }
 
 /// How far a queued change has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", content = "error", rename_all = "snake_case")]
 pub enum OutboxState {
     /// It waits for its turn, for a connection or for the time that the server asked for.
     Waiting,
@@ -259,7 +264,8 @@ pub enum OutboxState {
 }
 
 /// How the engine stands with its server.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum SyncState {
     /// No transport.
     Disconnected,
@@ -272,7 +278,8 @@ pub enum SyncState {
 }
 
 /// Which snapshot is out of date, or what just happened.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", content = "value", rename_all = "snake_case")]
 pub enum ViewChange {
     /// The engine stands differently with its server.
     Sync(SyncState),

@@ -89,6 +89,22 @@ impl Engine {
         self.people.profiles.get(&user)
     }
 
+    /// Everyone known on this device.
+    pub fn profiles(&self) -> impl Iterator<Item = &Profile> {
+        self.people.profiles.values()
+    }
+
+    /// Who put which reaction on a message of an open timeline, in the order of first use. Empty where the message is
+    /// not in memory.
+    #[must_use]
+    pub fn reactors(&self, conversation: ConversationId, seq: Seq) -> Vec<(String, Vec<UserId>)> {
+        let open = self.rooms.get(&conversation).and_then(|room| room.open.as_ref());
+        match open.and_then(|open| open.window.as_ref()?.entries.get(&seq)) {
+            Some(Entry::Message(folded)) => folded.reactors(),
+            _ => Vec::new(),
+        }
+    }
+
     fn summarise(&self, summary: &Conversation, room: &Room) -> ConversationSummary {
         let peer = summary.peer.as_ref().map(|peer| peer.id);
         let entries = || self.outbox.of(summary.id);

@@ -161,6 +161,13 @@ impl Folded {
         }
     }
 
+    /// Who put which reaction on.
+    pub(crate) fn reactors(&self) -> Vec<(String, Vec<UserId>)> {
+        let users =
+            |(emoji, users): &(String, BTreeSet<UserId>)| (emoji.clone(), users.iter().copied().collect());
+        self.reactions.iter().map(users).collect()
+    }
+
     /// The reactions as they would be with the own one put on or taken off.
     pub(crate) fn reactions_with(&self, changes: &[(String, bool)], me: UserId) -> Vec<Reaction> {
         let mut reactions = self.reactions.clone();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::ForwardedHeader;
+use crate::site::SiteFile;
 
 /// How the gateway serves. What it serves is the domain's ([`loquat_domain::App`]).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct GatewayConfig {
     pub grace: Duration,
     /// How far the reconnects of drained sessions are spread, in milliseconds.
     pub drain_spread_ms: u64,
+    /// The web client; empty where the binary carries none.
+    pub site: &'static [SiteFile],
 }
 
 impl Default for GatewayConfig {
@@ -37,6 +40,7 @@ impl Default for GatewayConfig {
             tls: false,
             grace: Duration::from_secs(20),
             drain_spread_ms: 3_000,
+            site: &[],
         }
     }
 }

@@ -22,7 +22,7 @@ use crate::extract::{ClientAddress, Peer, SignedIn, bearer_token};
 use crate::forwarded::client_address;
 use crate::problem::{Failure, Meter, RateLimit, set_rate_limit};
 use crate::state::GatewayState;
-use crate::{describe, longpoll, rest, socket};
+use crate::{describe, longpoll, rest, site, socket};
 
 /// How long a handler may take, where its route says nothing else.
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -154,7 +154,8 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
     .flatten()
 }
 
-/// The router of all routes, each behind its guard. Anything else is a problem: 404, or 405 with `Allow`.
+/// The router of all routes, each behind its guard. Anything else is a file of the web client or a problem: 404, or
+/// 405 with `Allow`.
 pub(crate) fn build(state: &GatewayState) -> Router<GatewayState> {
     let router = routes().fold(Router::new(), |router, route| {
         let method = MethodFilter::try_from(route.method.clone())
@@ -162,9 +163,7 @@ pub(crate) fn build(state: &GatewayState) -> Router<GatewayState> {
         let guard = middleware::from_fn_with_state((state.clone(), route), guard);
         router.route(route.template, route.endpoint(method).router.route_layer(guard))
     });
-    router
-        .fallback(|| async { Failure::from(Refusal::NotFound) })
-        .method_not_allowed_fallback(|| async { Failure::method_not_allowed() })
+    router.fallback(site::serve).method_not_allowed_fallback(|| async { Failure::method_not_allowed() })
 }
 
 /// What stands before every handler: who asks, whether they may ask now, and for how long.

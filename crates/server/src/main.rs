@@ -16,6 +16,7 @@ mod restore;
 mod seed;
 mod serve;
 mod settings;
+mod site;
 mod storage;
 mod system;
 mod top;

@@ -26,7 +26,8 @@ use serde::{Deserialize, Serialize};
 use crate::view::Change;
 
 /// One write. Each replaces what was there under the same name.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "op", content = "value", rename_all = "snake_case")]
 pub enum Operation {
     /// A conversation as it is shown in the list.
     PutConversation(Box<Conversation>),
@@ -104,7 +105,7 @@ pub struct QueuedChange {
 }
 
 /// Everything that an engine starts from, without the logs.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 pub struct Restored {
     /// The sync point.
     pub sync: SyncPoint,
@@ -117,7 +118,8 @@ pub struct Restored {
 }
 
 /// One read of a log. All answers are events of one conversation, ascending by `seq`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "query", rename_all = "snake_case")]
 pub enum Query {
     /// The newest `limit` events below `before` and not below `floor` that are shown by themselves ([`is_shown`]),
     /// and all events that target one of them.
