@@ -248,7 +248,7 @@ test('34 profile and colour reach the others', async () => {
   await ben.page.getByRole('button', { name: 'Save' }).click();
   await ben.page.getByRole('button', { name: 'Colour 4', exact: true }).click();
   await until(async () => (await ben.page.locator('.me .c3').count()) > 0, 'the colour');
-  await ada.page.reload();
+  await ada.row('Ben').click();
   await ada.row('Benedict').waitFor();
 });
 

@@ -185,6 +185,64 @@ export type Connect = {
   node: string;
 };
 
+/** A contact, in `GET /v1/contacts`. */
+export type Contact = {
+  /** Who. */
+  user: UserId;
+  /** The public profile. */
+  profile: Profile;
+  /** Since when. */
+  created_at: Timestamp;
+};
+
+/** Who asked whom. */
+export type Direction =
+  | "in"
+  | "out";
+
+/** A request that waits for its answer, in `GET /v1/contacts/requests`. One that was declined waits on, as far as who asked can see. */
+export type ContactRequest = {
+  /** The other one. */
+  user: UserId;
+  /** The public profile. */
+  profile: Profile;
+  /** Who asked. */
+  direction: Direction;
+  /** When. */
+  created_at: Timestamp;
+};
+
+/** Somebody blocked, in `GET /v1/blocks`. */
+export type Block = {
+  /** Who. */
+  user: UserId;
+  /** The public profile. */
+  profile: Profile;
+  /** Since when. */
+  created_at: Timestamp;
+};
+
+/** Body of `POST /v1/contacts/requests`. */
+export type RequestContact = {
+  /** Who is asked. */
+  user: UserId;
+};
+
+/** How two users stand after one asked or accepted. */
+export type ContactStatus =
+  | "pending"
+  | "accepted";
+
+/** Answer to `POST /v1/contacts/requests` and `POST /v1/contacts/requests/{user}/accept`. */
+export type ContactAnswer = {
+  /** The other one. */
+  user: UserId;
+  /** How the two stand. */
+  status: ContactStatus;
+  /** Since when they stand so. */
+  created_at: Timestamp;
+};
+
 /** What sort of conversation. */
 export type ConversationKind =
   | "direct"

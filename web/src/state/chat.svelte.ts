@@ -51,6 +51,13 @@ export class Chat {
     this.app = app;
     this.id = id;
     void app.quietly(() => app.client.obey({ kind: 'open', value: id }));
+    void app.quietly(() => this.#refresh());
+  }
+
+  /** What is no event of the log (the other's name, their colour) may have changed since it was told. */
+  async #refresh(): Promise<void> {
+    const conversation = await this.app.client.rest<Conversation>('GET', `/v1/conversations/${this.id}`);
+    await this.app.client.ask({ kind: 'told', conversation });
   }
 
   get line(): ConversationSummary | undefined {

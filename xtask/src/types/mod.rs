@@ -16,8 +16,9 @@ use crate::shell::Workspace;
 
 const OUTPUT: &str = "web/src/protocol/types.ts";
 
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 15] = [
     "crates/proto/src/account.rs",
+    "crates/proto/src/contact.rs",
     "crates/proto/src/conversation.rs",
     "crates/proto/src/error.rs",
     "crates/proto/src/event.rs",
