@@ -76,7 +76,11 @@ enum Command {
         toolchain: wasm::Toolchain,
     },
     /// Build the web client into web/dist, where the build of the server finds it
-    Web,
+    Web {
+        /// Then run its tests: types, units, and end to end in Chromium on the release binary
+        #[arg(long)]
+        test: bool,
+    },
     /// Write the TypeScript of the wire and the engine's views from the Rust types
     Types {
         /// Only say whether the file is current
@@ -134,7 +138,8 @@ fn dispatch(command: Command) -> anyhow::Result<bool> {
         }
         Command::Tidy => tidy::run(&workspace),
         Command::Wasm { toolchain } => wasm::run(&workspace, toolchain).map(|()| true),
-        Command::Web => web::build(&workspace).map(|()| true),
+        Command::Web { test: false } => web::build(&workspace).map(|()| true),
+        Command::Web { test: true } => web::test(&workspace),
         Command::Types { check } => types::run(&workspace, check).map(|()| true),
         Command::Bench { arguments } => programs::bench(&workspace, &arguments),
         Command::Fuzz { seconds, targets } => fuzz::run(&workspace, seconds, &targets).map(|()| true),

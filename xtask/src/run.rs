@@ -14,8 +14,9 @@ const DATA: &str = "./data";
 pub(crate) fn run(workspace: &Workspace, extra: &[String]) -> Result<bool> {
     tools::c_compiler(workspace)?;
     println!("Building Loquat (some minutes the first time)");
-    web::build(workspace)
-        .context("the web client; `loquat` serves without it: cargo run --release -- serve")?;
+    if let Err(error) = web::build(workspace) {
+        println!("The web client was not built; the service runs without it: {error:#}");
+    }
     workspace.build_release(&["loquat-server"])?;
     let arguments = serve_arguments(extra);
     println!(

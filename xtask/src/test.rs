@@ -13,7 +13,7 @@ use crate::shell::{Workspace, show};
 use crate::smoke;
 use crate::stages::{Counts, Report};
 use crate::tools;
-use crate::{wasm, web};
+use crate::wasm;
 
 /// How much of what grows without end is tested.
 struct Figures {
@@ -56,11 +56,6 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
         tools::promtool(workspace)?;
         Ok(Counts::default())
     });
-    let site = report.stage("web client", || web::build(workspace).map(|()| Counts::default()));
-    if site {
-        report.stage("web types", || web::check(workspace).map(|()| Counts::default()));
-        report.stage("web unit tests", || web::unit_tests(workspace));
-    }
     report.stage("workspace tests", || workspace_tests(workspace, figures));
     let built = report.stage("release build", || {
         workspace.build_release(&programs::TORTURE_PACKAGES).map(|()| Counts::default())
@@ -74,9 +69,6 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
         }
         let arguments = ["--cycles", figures.kill_cycles, "--power-cycles", figures.power_cycles];
         let arguments = arguments.map(str::to_owned);
-        if site {
-            report.stage("web end to end", || web::end_to_end(workspace));
-        }
         report.command("torture", &mut programs::torture_command(workspace, &arguments));
     }
     report.stage("engine for the browser", || {

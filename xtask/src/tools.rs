@@ -66,7 +66,7 @@ pub(crate) fn npm(workspace: &Workspace) -> Result<PathBuf> {
     println!("Installing npm {}", NPM_LEAST.0);
     let folder = workspace.tools().join("npm");
     fs::create_dir_all(&folder)?;
-    let mut install = workspace.command(system.clone());
+    let mut install = workspace.command(system);
     install.args(["install", "--no-audit", "--no-fund", "--prefix"]).arg(&folder);
     shell::output(install.arg(format!("npm@{}", NPM_LEAST.0)))?;
     Ok(own)

@@ -10,7 +10,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result};
 
 use crate::shell::{self, Workspace};
-use crate::stages::Counts;
+use crate::stages::{Counts, Report};
 use crate::{tools, types, wasm};
 
 /// Builds the web client.
@@ -21,18 +21,35 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
     shell::succeed(npm(workspace, &["run", "build"])?.env("LOQUAT_ENGINE", engine))
 }
 
+/// Builds it and a release binary with it inside, and runs every test of it.
+pub(crate) fn test(workspace: &Workspace) -> Result<bool> {
+    let mut report = Report::default();
+    let built = report.stage("web client", || build(workspace).map(|()| Counts::default()));
+    if built {
+        report.stage("web types", || check(workspace).map(|()| Counts::default()));
+        report.stage("web unit tests", || unit_tests(workspace));
+        let served = report.stage("release build", || {
+            workspace.build_release(&["loquat-server"]).map(|()| Counts::default())
+        });
+        if served {
+            report.stage("web end to end", || end_to_end(workspace));
+        }
+    }
+    Ok(report.finish())
+}
+
 /// The types of scripts and components.
-pub(crate) fn check(workspace: &Workspace) -> Result<()> {
+fn check(workspace: &Workspace) -> Result<()> {
     shell::succeed(&mut npm(workspace, &["run", "check"])?)
 }
 
 /// The unit tests.
-pub(crate) fn unit_tests(workspace: &Workspace) -> Result<Counts> {
+fn unit_tests(workspace: &Workspace) -> Result<Counts> {
     count(workspace, "test")
 }
 
 /// The end-to-end suite in Chromium against the release binary.
-pub(crate) fn end_to_end(workspace: &Workspace) -> Result<Counts> {
+fn end_to_end(workspace: &Workspace) -> Result<Counts> {
     if workspace.which("chromium").is_none() {
         tools::apt_install(workspace, &["chromium"])?;
     }

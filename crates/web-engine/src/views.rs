@@ -154,7 +154,8 @@ impl Views {
 fn splice(told: &mut Told, timeline: Timeline, version: u64) -> TimelinePatch {
     let items: Vec<Box<RawValue>> = timeline.items.iter().filter_map(raw).collect();
     let (old, new) = (&told.items, &items);
-    let same = |pair: &(&Box<RawValue>, &Box<RawValue>)| pair.0.get() == pair.1.get();
+    type Item = Box<RawValue>;
+    let same = |pair: &(&Item, &Item)| pair.0.get() == pair.1.get();
     let start = old.iter().zip(new).take_while(same).count();
     let shorter = old.len().min(new.len()) - start;
     let end = old.iter().rev().zip(new.iter().rev()).take(shorter).take_while(same).count();

@@ -1,4 +1,5 @@
 //! The engine behind its text interface, driven as the worker drives it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use loquat_web_engine::Host;
 use serde_json::{Value, json};

@@ -61,14 +61,14 @@ pub(super) fn travels(attributes: &[Attribute]) -> bool {
 pub(super) fn doc(attributes: &[Attribute]) -> String {
     let mut lines = Vec::new();
     for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("doc")) {
-        if let syn::Meta::NameValue(pair) = &attribute.meta {
-            if let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value {
-                let line = text.value().trim().to_owned();
-                if line.is_empty() {
-                    break;
-                }
-                lines.push(line);
+        if let syn::Meta::NameValue(pair) = &attribute.meta
+            && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value
+        {
+            let line = text.value().trim().to_owned();
+            if line.is_empty() {
+                break;
             }
+            lines.push(line);
         }
     }
     lines.join(" ").replace("*/", "* /")
