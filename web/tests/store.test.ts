@@ -67,6 +67,13 @@ test('erasing takes a message and its edits, and nothing else', async () => {
   expect(seqs(await store.load({ query: 'messages', conversation: '71', seqs: [1] }))).toEqual([1, 4]);
 });
 
+test('what has expired goes up to its place, with edits and reactions', async () => {
+  await store.apply([put(message(1), message(2), message(3), event(4, 'edit', { target: 1, text: 'new' }), event(5, 'reaction', { target: 2, emoji: '👍', on: true }), event(6, 'edit', { target: 3, text: 'kept' }))]);
+  await store.apply([{ op: 'erase_up_to', value: { conversation: '71', upto: 2 } }]);
+  const events = await store.load({ query: 'events', conversation: '71', after: 0, limit: 10 });
+  expect(events.map(({ body }) => body === null)).toEqual([true, true, false, true, true, false]);
+});
+
 const progress: Progress = { head: 4, ranges: [[1, 4]], delivered: 4, read: 2, repeat_cursors: false, whole: false, draft: 'half', draft_unsent: true };
 const conversation = { id: '71', title: 'Harvest' } as Conversation;
 const change = (order: number, nonce: string): QueuedChange => ({

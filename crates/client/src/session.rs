@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use hyper::Method;
+use hyper::body::Incoming;
 use loquat_proto::account::{Refresh, Secret};
 use loquat_proto::{Device, ErrorCode, OwnProfile, Session};
 use parking_lot::RwLock;
@@ -116,6 +117,20 @@ impl Sessions {
                 let session = self.refresh(&session.access_token).await?;
                 call.token = Some(session.access_token.clone());
                 self.rest.call(&call).await
+            }
+            result => result,
+        }
+    }
+
+    /// The same with an answer of any length, as it comes.
+    pub(crate) async fn stream(&self, mut call: Call) -> Result<Incoming, Error> {
+        let session = self.fresh().await?;
+        call.token = Some(session.access_token.clone());
+        match self.rest.stream(&call).await {
+            Err(Error::Refused(problem)) if is_about_token(problem.code) => {
+                let session = self.refresh(&session.access_token).await?;
+                call.token = Some(session.access_token.clone());
+                self.rest.stream(&call).await
             }
             result => result,
         }

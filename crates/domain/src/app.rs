@@ -12,6 +12,7 @@ use crate::contacts::{ContactDeps, ContactService};
 use crate::conversations::{
     ConversationDeps, ConversationMemberships, ConversationService, InviteDeps, InviteService, MembershipDeps,
 };
+use crate::export::{ExportDeps, Exports};
 use crate::fanout::{Announcer, OutboundLimits, Registry};
 use crate::lanes::{LaneConfig, LaneDeps, Lanes};
 use crate::limits::RateLimits;
@@ -19,11 +20,12 @@ use crate::messages::{MessageDeps, MessageService};
 use crate::metrics::Metrics;
 use crate::ports::{
     AccountLog, Accounts, Administration, AuditLog, Blocks, Bus, Clock, Contacts, Conversations, Devices,
-    EventLog, Inspection, Invites, Presences, Random, Receiver, Signal, Timeline, Topic,
+    EventLog, Inspection, Invites, Outbox, Presences, Random, Receiver, Retentions, Signal, Timeline, Topic,
 };
 use crate::presence::{PresenceDeps, PresenceService};
 use crate::receipts::{CursorBook, ReceiptService};
 use crate::sync::{FanoutGate, SyncDeps, SyncService, Watermark};
+use crate::workers::{Hints, WorkerConfig, WorkerDeps, Workers};
 
 /// The settings of the domain.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +44,8 @@ pub struct AppConfig {
     pub lanes: LaneConfig,
     /// How much a session may leave unread.
     pub outbound: OutboundLimits,
+    /// How workers work.
+    pub workers: WorkerConfig,
 }
 
 /// The storage ports; one store may be all of them.
@@ -73,6 +77,10 @@ pub struct Storage {
     pub inspection: Arc<dyn Inspection>,
     /// What operators did.
     pub audit: Arc<dyn AuditLog>,
+    /// Jobs.
+    pub outbox: Arc<dyn Outbox>,
+    /// What has outlived its retention.
+    pub retentions: Arc<dyn Retentions>,
 }
 
 impl Storage {
@@ -92,6 +100,8 @@ impl Storage {
             + Administration
             + Inspection
             + AuditLog
+            + Outbox
+            + Retentions
             + 'static,
     {
         Self {
@@ -107,7 +117,9 @@ impl Storage {
             blocks: store.clone(),
             administration: store.clone(),
             inspection: store.clone(),
-            audit: store,
+            audit: store.clone(),
+            outbox: store.clone(),
+            retentions: store,
         }
     }
 }
@@ -150,6 +162,8 @@ struct Parts {
     bus: Arc<dyn Bus>,
     config: AppConfig,
     metrics: Arc<Metrics>,
+    workers: Workers,
+    exports: Exports,
     background: Vec<JoinHandle<()>>,
 }
 
@@ -166,6 +180,7 @@ struct Base {
     gate: FanoutGate,
     rates: RateLimits,
     lanes: Lanes,
+    hints: Arc<Hints>,
 }
 
 impl Base {
@@ -175,6 +190,7 @@ impl Base {
         let book = Arc::new(CursorBook::new(storage.conversations.clone()));
         let metrics = Arc::new(Metrics::default());
         let rates = RateLimits::new(&config.limits, clock.clone());
+        let hints = Arc::new(Hints::default());
         let deps = LaneDeps {
             log: storage.log.clone(),
             conversations: storage.conversations.clone(),
@@ -186,10 +202,12 @@ impl Base {
             clock: clock.clone(),
             limits: config.limits.clone(),
             metrics: metrics.clone(),
+            hints: hints.clone(),
         };
         let (lanes, tasks) = Lanes::start(config.lanes, deps);
         let gate = FanoutGate::default();
-        let base = Self { storage, bus, clock, random, config, announcer, book, metrics, gate, rates, lanes };
+        let base =
+            Self { storage, bus, clock, random, config, announcer, book, metrics, gate, rates, lanes, hints };
         (base, tasks)
     }
 
@@ -315,6 +333,32 @@ impl Base {
         Arc::new(Watermark::new(conversations, self.lanes.clone(), self.gate.clone()))
     }
 
+    /// The workers, at work where this node runs any.
+    fn workers(&self) -> Workers {
+        Workers::start(WorkerDeps {
+            log: self.storage.log.clone(),
+            conversations: self.storage.conversations.clone(),
+            outbox: self.storage.outbox.clone(),
+            retentions: self.storage.retentions.clone(),
+            book: self.book.clone(),
+            lanes: self.lanes.clone(),
+            gate: self.gate.clone(),
+            hints: self.hints.clone(),
+            clock: self.clock.clone(),
+            random: self.random.clone(),
+            config: self.config.workers,
+        })
+    }
+
+    fn exports(&self) -> Exports {
+        Exports::new(ExportDeps {
+            storage: self.storage.clone(),
+            book: Some(self.book.clone()),
+            clock: self.clock.clone(),
+            server_name: self.config.server_name.clone(),
+        })
+    }
+
     fn sync(
         &self,
         (registry, presence, watermark): (&Arc<Registry>, &PresenceService, &Arc<Watermark>),
@@ -350,6 +394,7 @@ impl App {
         let watermark = base.watermark();
         let sync = base.sync((&registry, &presence, &watermark));
         let admin = base.admin((&auth, &accounts, &registry));
+        let (workers, exports) = (base.workers(), base.exports());
         let mut background = vec![
             tokio::spawn(base.book.clone().keep_saving()),
             tokio::spawn(presence.clone().keep_current()),
@@ -377,6 +422,8 @@ impl App {
             bus,
             config,
             metrics,
+            workers,
+            exports,
             background,
         };
         Ok(Self { parts: Arc::new(parts) })
@@ -472,6 +519,18 @@ impl App {
         &self.parts.metrics
     }
 
+    /// Archives of everything of a user.
+    #[must_use]
+    pub fn exports(&self) -> &Exports {
+        &self.parts.exports
+    }
+
+    /// The workers of this node.
+    #[must_use]
+    pub fn workers(&self) -> &Workers {
+        &self.parts.workers
+    }
+
     /// Whether storage and bus answer.
     ///
     /// # Errors
@@ -488,6 +547,7 @@ impl App {
     /// # Errors
     /// Cursors could not be saved; clients repeat theirs.
     pub async fn stop(&self) -> Result<(), Refusal> {
+        self.parts.workers.stop().await;
         self.parts.presence.save().await;
         let settled = self.parts.book.settle().await;
         for task in &self.parts.background {

@@ -15,6 +15,7 @@ mod bounded;
 mod caller;
 pub mod contacts;
 pub mod conversations;
+pub mod export;
 pub mod failpoint;
 pub mod fanout;
 pub mod lanes;
@@ -25,8 +26,10 @@ pub mod ports;
 pub mod presence;
 pub mod receipts;
 mod refusal;
+pub mod retention;
 pub mod sync;
 pub mod text;
+pub mod workers;
 
 pub use app::{App, AppConfig, AppDeps, Storage};
 pub use caller::Caller;

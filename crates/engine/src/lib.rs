@@ -42,6 +42,7 @@ mod drafts;
 mod effect;
 mod engine;
 mod entropy;
+mod expiry;
 mod gaps;
 mod log;
 mod open;

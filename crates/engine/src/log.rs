@@ -13,6 +13,7 @@ use crate::window;
 impl Engine {
     /// An event came by itself: a push, or the own send that was acknowledged.
     pub(crate) fn receive(&mut self, event: Event, live: bool) {
+        let event = self.living(event);
         let conversation = event.conversation;
         if let Some(nonce) = event.nonce.as_ref().filter(|_| event.sender == self.me) {
             let nonce = nonce.clone();
@@ -65,6 +66,7 @@ impl Engine {
     /// A page of the log came: contiguous, and checked to adjoin what was asked for.
     pub(crate) fn take_page(&mut self, conversation: ConversationId, items: Vec<Event>) {
         let me = self.me;
+        let items: Vec<Event> = items.into_iter().map(|event| self.living(event)).collect();
         for event in items.iter().filter(|event| event.sender == me) {
             if let Some(nonce) = &event.nonce {
                 self.change_appeared(nonce, event.seq, event.ts);

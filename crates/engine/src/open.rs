@@ -54,6 +54,15 @@ impl Open {
         self.looked_for.clear();
     }
 
+    /// Erases what has expired. A load under way may bring what it was: it is asked for anew.
+    pub(crate) fn expire(&mut self, upto: Seq) {
+        for window in [self.window.as_mut(), self.quoted.as_mut()].into_iter().flatten() {
+            window.expire(upto);
+        }
+        self.loading = None;
+        self.since_load.clear();
+    }
+
     /// Applies an event at the top.
     pub(crate) fn apply(&mut self, event: &Event, bound: usize) {
         if self.loading.is_some() {
@@ -202,10 +211,13 @@ impl Engine {
 
     pub(crate) fn quoted_loaded(&mut self, conversation: ConversationId, events: &[Event]) {
         let me = self.me;
-        let Some(open) = self.rooms.get_mut(&conversation).and_then(|room| room.open.as_mut()) else {
-            return;
-        };
-        open.quoted.get_or_insert_with(|| Window::new(me, 1)).fold(events);
+        let Some(room) = self.rooms.get_mut(&conversation) else { return };
+        let expired_to = room.expired_to();
+        let Some(open) = room.open.as_mut() else { return };
+        let quoted = open.quoted.get_or_insert_with(|| Window::new(me, 1));
+        quoted.fold(events);
+        // They may have been read before they expired.
+        quoted.expire(expired_to);
         self.changes.timelines.insert(conversation);
     }
 }

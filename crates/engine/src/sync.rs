@@ -12,6 +12,7 @@ use serde_json::value::RawValue;
 
 use crate::Now;
 use crate::engine::{Engine, Link, Purpose};
+use crate::expiry::keep_horizons;
 use crate::room::Room;
 use crate::store::Operation;
 use crate::view::ViewChange;
@@ -60,6 +61,9 @@ impl Engine {
         match push {
             Push::Event { event } => self.receive(event, true),
             Push::Receipt { conversation, items } => self.receipts(conversation, &items),
+            Push::Erased { conversation, erased_to, expired_to } => {
+                self.erased(conversation, erased_to, expired_to);
+            }
             Push::Typing { conversation, user, on } => self.typing(conversation, user, on),
             Push::Presence { user, state, last_seen } => {
                 self.present(loquat_proto::Presence { user, state, last_seen });
@@ -180,6 +184,10 @@ impl Engine {
         room.progress.read = 0;
         room.counted = 0;
         room.top_at_connect = 0;
+        if let Some(summary) = room.summary.as_mut() {
+            // They are about another history, whose seqs are given again.
+            (summary.erased_to, summary.expired_to) = (0, 0);
+        }
         room.held.clear();
         if let Some(open) = room.open.as_mut() {
             open.drop_windows();
@@ -208,9 +216,11 @@ impl Engine {
             room.cursors_dirty = true;
         }
         let (head, me) = (fresh.head, fresh.me.clone());
+        let expired_before = room.expired_to();
+        let mut fresh = fresh;
+        keep_horizons(&mut fresh, room.summary.as_ref());
         if is_new || fresh.head >= room.counted {
             room.counted = fresh.head;
-            let mut fresh = fresh;
             keep_cursors(&mut fresh, room.summary.as_ref());
             room.summary = Some(fresh);
         } else if let Some(summary) = room.summary.as_mut() {
@@ -218,6 +228,7 @@ impl Engine {
             summary.me.muted_until = fresh.me.muted_until;
             summary.me.pinned = fresh.me.pinned;
             summary.me.archived = fresh.me.archived;
+            (summary.erased_to, summary.expired_to) = (fresh.erased_to, fresh.expired_to);
             summary.peer = fresh.peer.or_else(|| summary.peer.take());
             let old = std::mem::replace(&mut summary.cursors, fresh.cursors);
             raise_cursors(&mut summary.cursors, &old);
@@ -228,6 +239,7 @@ impl Engine {
         self.wanted.insert(conversation);
         self.changes.conversations = true;
         self.changes.timelines.insert(conversation);
+        self.expire_above(conversation, expired_before);
         self.advance(conversation);
         self.take_count(conversation, head, &me);
         self.serve_window(conversation);

@@ -79,6 +79,17 @@ impl Window {
         }
     }
 
+    /// Erases the messages up to this `seq`, and their reactions and pins.
+    pub(crate) fn expire(&mut self, upto: Seq) {
+        for entry in self.entries.range_mut(..=upto).map(|(_, entry)| entry) {
+            if let Entry::Message(folded) = entry {
+                erase(&mut folded.message);
+                folded.message.reactions.clear();
+                folded.reactions.clear();
+            }
+        }
+    }
+
     pub(crate) fn message(&self, seq: Seq) -> Option<&Message> {
         match self.entries.get(&seq)? {
             Entry::Message(folded) => Some(&folded.message),
@@ -135,24 +146,28 @@ pub(crate) fn change_text(message: &mut Message, body: &EventBody, ts: i64) {
             message.mentions.clone_from(&edit.mentions);
             message.edited_at = Some(ts);
         }
-        EventBody::Delete(_) => {
-            // As an erased event is: nothing of its content is left, nor of its edits.
-            message.text = None;
-            message.deleted = true;
-            message.edited_at = None;
-            message.format = Format::default();
-            message.reply_to = None;
-            message.mentions.clear();
-            message.attachments.clear();
-        }
+        EventBody::Delete(_) => erase(message),
         _ => {}
     }
+}
+
+/// Makes a message what an erased event is: nothing of its content is left, nor of its edits.
+pub(crate) fn erase(message: &mut Message) {
+    message.text = None;
+    message.deleted = true;
+    message.edited_at = None;
+    message.format = Format::default();
+    message.reply_to = None;
+    message.mentions.clear();
+    message.attachments.clear();
+    message.pinned = false;
 }
 
 impl Folded {
     fn change(&mut self, body: &EventBody, event: &Event, me: UserId) {
         match body {
-            EventBody::Pin(pin) => self.message.pinned = pin.on,
+            // What is erased is not pinned any more, as the server has it.
+            EventBody::Pin(pin) => self.message.pinned = pin.on && !self.message.deleted,
             EventBody::Reaction(reaction) => {
                 toggle(&mut self.reactions, &reaction.emoji, event.sender, reaction.on);
                 self.message.reactions = counted(&self.reactions, me);

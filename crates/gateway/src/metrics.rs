@@ -26,8 +26,8 @@ const DURATION_BUCKETS: [f64; 12] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0, 60.0];
 
 /// The kinds of frames that go out, as they are told apart by how they begin.
-const OUTBOUND_OPS: [&str; 9] =
-    ["answer", "event", "receipt", "typing", "presence", "account", "tick", "drain", "error"];
+const OUTBOUND_OPS: [&str; 10] =
+    ["answer", "event", "receipt", "erased", "typing", "presence", "account", "tick", "drain", "error"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RouteLabels {

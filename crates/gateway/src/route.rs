@@ -136,6 +136,7 @@ pub fn routes() -> impl Iterator<Item = &'static Route> {
     [
         rest::auth::ROUTES,
         rest::me::ROUTES,
+        rest::export::ROUTES,
         rest::users::ROUTES,
         rest::contacts::ROUTES,
         rest::conversations::ROUTES,

@@ -47,7 +47,7 @@ fn every_frame_is_described_with_its_answer() {
         let answered = !matches!(name, "typing" | "status");
         assert_eq!(operation.get("reply").is_some(), answered, "{name}");
     }
-    for push in ["event", "receipt", "typing", "presence", "account", "tick", "drain", "error"] {
+    for push in ["event", "receipt", "erased", "typing", "presence", "account", "tick", "drain", "error"] {
         assert_eq!(document["operations"][format!("push_{push}")]["action"], "send", "{push}");
     }
     let text = document.to_string();

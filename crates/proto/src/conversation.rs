@@ -53,8 +53,8 @@ pub enum Retention {
     Keep,
     /// Bodies are erased this long after they were written.
     Ttl {
-        /// Seconds, at least 1.
-        #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+        /// Seconds, 1 to 315,360,000 (ten years).
+        #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 315_360_000)))]
         seconds: u64,
     },
     /// Bodies are erased once every active device has them, at the latest after 30 days.
@@ -107,6 +107,13 @@ pub struct Conversation {
     pub last_message: Option<Message>,
     /// How long bodies are kept.
     pub retention: Retention,
+    /// Up to here retention has taken the bodies of all messages from the server; 0 while of none.
+    #[serde(default)]
+    pub erased_to: Seq,
+    /// Up to here messages have outlived their `ttl`: devices drop their own copies, too. Never above `erased_to`;
+    /// between the two, the only copies are those that were delivered.
+    #[serde(default)]
+    pub expired_to: Seq,
     /// The least role that may do each thing.
     pub permissions: Permissions,
     /// Milliseconds between two messages of a member; 0 is off.

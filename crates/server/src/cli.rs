@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use loquat_tui::cli::{ChatArgs, SendArgs, TailArgs};
 
 use crate::admin::{AuditArgs, Common, ConversationsCommand, DevicesCommand, UsersCommand};
+use crate::admin_export::{ExportArgs, VerifyExportArgs};
+use crate::admin_jobs::JobsCommand;
 use crate::settings::{Flag, Sources};
 
 /// An open chat platform in one binary.
@@ -159,6 +161,13 @@ pub(crate) enum AdminCommand {
     Stats(Common),
     /// List what operators did, newest first
     Audit(AuditArgs),
+    /// What workers have to do, and dead letters
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// Write everything of a user to an archive; works beside a running service
+    Export(ExportArgs),
+    /// Check that such an archive is whole
+    VerifyExport(VerifyExportArgs),
 }
 
 /// Flags of `loquat admin seed`.
@@ -294,6 +303,11 @@ mod tests {
             "admin conversations repair",
             "admin devices list",
             "admin audit",
+            "admin jobs list",
+            "admin jobs show",
+            "admin jobs requeue",
+            "admin export",
+            "admin verify-export",
         ] {
             let mut command = Cli::command();
             command.build();

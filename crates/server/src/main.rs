@@ -5,6 +5,8 @@
 //! that they need not know one another. To add a command: a variant in `cli`, a module with a `run`, a line below.
 
 mod admin;
+mod admin_export;
+mod admin_jobs;
 mod backup;
 mod cli;
 mod client;
@@ -12,6 +14,7 @@ mod config;
 mod doctor;
 mod logging;
 mod progress;
+mod record;
 mod restore;
 mod seed;
 mod serve;
@@ -62,6 +65,9 @@ fn run_admin(command: AdminCommand) -> Result<()> {
         AdminCommand::Devices(command) => admin::devices(command),
         AdminCommand::Stats(common) => admin::stats(&common),
         AdminCommand::Audit(arguments) => admin::audit(&arguments),
+        AdminCommand::Jobs(command) => admin_jobs::run(&command),
+        AdminCommand::Export(arguments) => admin_export::export(&arguments),
+        AdminCommand::VerifyExport(arguments) => admin_export::verify_export(&arguments),
     }
 }
 

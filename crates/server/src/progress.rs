@@ -6,9 +6,17 @@ use loquat_store::Progress;
 /// Bytes of a page of the store.
 const PAGE_BYTES: u64 = 4_096;
 
+/// How bytes are counted.
+const BYTES: &str = "{prefix} [{bar:32}] {bytes} of {total_bytes} ({eta} left)";
+
 /// A bar over so many things.
 pub(crate) fn counter(total: u64, what: &'static str) -> ProgressBar {
     bar(total, what, "{prefix} [{bar:32}] {pos} of {len} ({per_sec}, {eta} left)")
+}
+
+/// A bar over so many bytes.
+pub(crate) fn bytes(total: u64, what: &'static str) -> ProgressBar {
+    bar(total, what, BYTES)
 }
 
 /// A bar over the pages of a store, which is there once their number is known.
@@ -25,8 +33,7 @@ impl PageBar {
 
     /// Shows how far it is.
     pub(crate) fn show(&mut self, progress: Progress) {
-        let template = "{prefix} [{bar:32}] {bytes} of {total_bytes} ({eta} left)";
-        let bar = self.bar.get_or_insert_with(|| bar(progress.total * PAGE_BYTES, self.what, template));
+        let bar = self.bar.get_or_insert_with(|| bar(progress.total * PAGE_BYTES, self.what, BYTES));
         bar.set_position(progress.copied * PAGE_BYTES);
     }
 

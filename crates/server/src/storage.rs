@@ -35,6 +35,11 @@ pub(crate) fn open(settings: &Settings) -> Result<SqliteStore> {
     SqliteStore::open(&path, &options, &SystemRandom).context("cannot open the storage")
 }
 
+/// Opens the store of the data folder to read it, whether or not a service runs on it.
+pub(crate) fn observe(settings: &Settings) -> Result<SqliteStore> {
+    SqliteStore::observe(&store_path(&settings.data), &options(settings)).context("cannot open the storage")
+}
+
 fn options(settings: &Settings) -> Options {
     let storage = &settings.storage;
     Options {

@@ -4,8 +4,9 @@
 //! [`Conversations`](loquat_domain::ports::Conversations), [`Timeline`](loquat_domain::ports::Timeline),
 //! [`Presences`](loquat_domain::ports::Presences), [`Accounts`](loquat_domain::ports::Accounts),
 //! [`AccountLog`](loquat_domain::ports::AccountLog), [`Devices`](loquat_domain::ports::Devices),
-//! [`Administration`](loquat_domain::ports::Administration), [`Inspection`](loquat_domain::ports::Inspection) and
-//! [`AuditLog`](loquat_domain::ports::AuditLog) in one file.
+//! [`Administration`](loquat_domain::ports::Administration), [`Inspection`](loquat_domain::ports::Inspection),
+//! [`AuditLog`](loquat_domain::ports::AuditLog), [`Outbox`](loquat_domain::ports::Outbox) and
+//! [`Retentions`](loquat_domain::ports::Retentions) in one file.
 //! [`backup`] and [`restore`] copy it, [`examine`] looks at it from outside.
 //!
 //! This crate knows no HTTP and no message broker, and decides nothing: who may do what was decided in the domain;
@@ -23,5 +24,6 @@ pub mod conformance;
 mod sqlite;
 
 pub use sqlite::{
-    Examination, FatalHandler, Gauges, OpenError, Options, Progress, SqliteStore, backup, examine, restore,
+    Examination, FatalHandler, Gauges, OpenError, Options, Progress, SqliteStore, backup, begin_act, end_act,
+    examine, requeue_jobs, restore,
 };

@@ -10,6 +10,7 @@ use loquat_domain::messages::{Act, Mutation};
 use loquat_domain::ports::{
     Clock as _, NewDevice, NewUser, Random as _, Receiver, RefreshToken, SignInOutcome, SignUpOutcome,
 };
+use loquat_domain::workers::WorkerConfig;
 use loquat_domain::{App, AppConfig, AppDeps, Caller, Refusal, Storage};
 use loquat_proto::conversation::CreateConversation;
 use loquat_proto::event::SettingsBody;
@@ -31,6 +32,8 @@ pub struct TestSettings {
     pub lanes: LaneConfig,
     /// How much a session may leave unread.
     pub outbound: OutboundLimits,
+    /// How workers work; by default only when told ([`loquat_domain::workers::Workers::work_off`]).
+    pub workers: WorkerConfig,
     /// The clock; one that stands still by default.
     pub clock: Arc<TestClock>,
     /// Hears all that is published, before it is delivered.
@@ -44,6 +47,7 @@ impl Default for TestSettings {
             limits: unlimited(),
             lanes: LaneConfig::default(),
             outbound: OutboundLimits::default(),
+            workers: WorkerConfig { enabled: false, ..WorkerConfig::default() },
             clock: Arc::new(TestClock::standing()),
             tap: None,
         }
@@ -93,13 +97,13 @@ impl TestApp {
     /// # Panics
     /// Storage does not answer.
     pub async fn start(storage: Storage, settings: TestSettings) -> Self {
-        let TestSettings { seed, limits, lanes, outbound, clock, tap } = settings;
+        let TestSettings { seed, limits, lanes, outbound, workers, clock, tap } = settings;
         let random = Arc::new(SeededRandom::new(seed));
         let bus = Arc::new(TappedBus::default());
         // The least that Argon2 takes: nobody guesses these passwords.
         let argon2 = Argon2Config { memory_kib: 8, iterations: 1, parallelism: 1 };
         let auth = AuthConfig { argon2, ..AuthConfig::default() };
-        let config = AppConfig { limits, auth, lanes, outbound, ..AppConfig::default() };
+        let config = AppConfig { limits, auth, lanes, outbound, workers, ..AppConfig::default() };
         let deps = AppDeps {
             storage: storage.clone(),
             bus: bus.clone(),

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
+use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::api::{Address, Api, Call};
@@ -17,7 +18,7 @@ use crate::ledger::{Answer, Entry};
 use crate::oracle::{Exhibit, Rule, Shown, Violation, judge};
 use crate::server::{Files, Launch, Server, Shim};
 use crate::worker::{Figures, Oddities, Worker};
-use crate::world::{Room, World};
+use crate::world::{Room, World, open_conversation, sign_up};
 
 /// How long what was pushed may take to arrive, once all is quiet.
 const SETTLE_LIMIT: Duration = Duration::from_secs(5);
@@ -113,6 +114,18 @@ impl Arena {
         }
         self.verified = vec![0; self.workers.len()];
         self.connect().await
+    }
+
+    /// Somebody whom the oracle does not know writes what is to be gone in a second: work for the service's workers.
+    pub(crate) async fn let_something_expire(&mut self) -> Outcome<()> {
+        let account = sign_up(&mut Api::new(self.address.clone()), &mut self.dice).await?;
+        let mut api = Api::with_token(self.address.clone(), &account.token);
+        let body = json!({"kind": "group", "members": [], "title": "Gone soon",
+            "retention": {"mode": "ttl", "seconds": 1}});
+        let conversation = open_conversation(&mut api, &body).await?;
+        let message = json!({"nonce": self.dice.hex(16), "text": "gone soon"});
+        let path = format!("/v1/conversations/{conversation}/messages");
+        api.call(Call::post(path).json(&message)).await?.success().map(drop)
     }
 
     /// Connects every user, all at once.

@@ -56,6 +56,16 @@ export type Privacy = {
   find_by: FindBy[];
 };
 
+/** A change of privacy settings: absent fields stay as they are. */
+export type PrivacyChange = {
+  /** Who sees presence and last seen. */
+  last_seen?: LastSeenAudience | null;
+  /** Whether others see how far the user has read. */
+  read_receipts?: boolean | null;
+  /** By what the user can be found. */
+  find_by?: FindBy[] | null;
+};
+
 /** A user as they see themselves. */
 export type OwnProfile = {
   /** The e-mail address. */
@@ -170,7 +180,7 @@ export type UpdateProfile = {
   /** Free JSON of the clients, an object up to 16 KiB. */
   settings?: Json | null;
   /** Who sees what. */
-  privacy?: Privacy | null;
+  privacy?: PrivacyChange | null;
 };
 
 /** Answer to `POST /v1/connect`. */
@@ -268,7 +278,7 @@ export type Retention =
 }
   | {
   mode: "ttl";
-  /** Seconds, at least 1. */
+  /** Seconds, 1 to 315,360,000 (ten years). */
   seconds: number;
 }
   | {
@@ -317,6 +327,10 @@ export type Conversation = {
   last_message: Message | null;
   /** How long bodies are kept. */
   retention: Retention;
+  /** Up to here retention has taken the bodies of all messages from the server; 0 while of none. */
+  erased_to: Seq;
+  /** Up to here messages have outlived their `ttl`: devices drop their own copies, too. Never above `erased_to`; between the two, the only copies are those that were delivered. */
+  expired_to: Seq;
   /** The least role that may do each thing. */
   permissions: Permissions;
   /** Milliseconds between two messages of a member; 0 is off. */
@@ -816,6 +830,16 @@ export type Limits = {
   watched_users: number;
   /** Sockets of a node. */
   connections: number;
+  /** Contacts of a user. */
+  contacts: number;
+  /** Requests for contact that a user may have asked and that wait for an answer. */
+  contact_requests: number;
+  /** Requests for contact that may wait for one user's answer. */
+  contact_requests_received: number;
+  /** Requests for contact that a user may make in an hour. */
+  contact_requests_per_hour: number;
+  /** Users whom a user may have blocked. */
+  blocks: number;
 };
 
 /** Answer to `GET /v1/server`. */
@@ -1413,6 +1437,12 @@ export type Operation =
   conversation: ConversationId;
   /** The message. */
   target: Seq;
+} }
+  | { op: "erase_up_to"; value: {
+  /** Where. */
+  conversation: ConversationId;
+  /** The newest of the messages. */
+  upto: Seq;
 } }
   | { op: "put_change"; value: QueuedChange }
   | { op: "remove_change"; value: Nonce }

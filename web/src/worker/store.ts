@@ -110,6 +110,18 @@ export class Store {
         for (const edit of about.filter(({ kind }) => kind === 'edit')) events.put(erased(edit));
         return;
       }
+      case 'erase_up_to': {
+        const { conversation, upto } = operation.value;
+        const events = tx.objectStore('events');
+        const range = IDBKeyRange.bound([conversation], [conversation, upto]);
+        const here = await answer<Kept[]>(events.getAll(range));
+        const about = await answer<Kept[]>(events.index('target').getAll(range));
+        for (const message of here.filter(({ kind }) => kind === 'message')) events.put(erased(message));
+        for (const change of about.filter(({ kind }) => kind === 'edit' || kind === 'reaction')) {
+          events.put(erased(change));
+        }
+        return;
+      }
       case 'put_change':
         tx.objectStore('changes').put(operation.value);
         return;

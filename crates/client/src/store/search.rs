@@ -34,6 +34,13 @@ pub(super) fn forget(connection: &Connection, conversation: i64, seq: Seq) -> Re
     Ok(())
 }
 
+/// Takes the messages up to this one out of the index.
+pub(super) fn forget_up_to(connection: &Connection, conversation: i64, upto: Seq) -> Result<(), StoreError> {
+    let sql = "DELETE FROM searchable WHERE conversation = ?1 AND seq <= ?2";
+    connection.prepare_cached(sql)?.execute(params![conversation, upto])?;
+    Ok(())
+}
+
 /// Takes everything of a conversation out of the index.
 pub(super) fn forget_all(connection: &Connection, conversation: i64) -> Result<(), StoreError> {
     let sql = "DELETE FROM searchable WHERE conversation = ?1";

@@ -267,6 +267,14 @@ fn write(transaction: &Transaction<'_>, operation: &Operation) -> Result<(), Sto
                 &[&key(*conversation), target],
             )
         }
+        Operation::EraseUpTo { conversation, upto } => {
+            search::forget_up_to(transaction, key(*conversation), *upto)?;
+            run(
+                "UPDATE event SET body = NULL, target = NULL WHERE conversation = ?1
+                 AND ((seq <= ?2 AND kind = 'message') OR (target <= ?2 AND kind IN ('edit', 'reaction')))",
+                &[&key(*conversation), upto],
+            )
+        }
         Operation::PutChange(change) => put_change(transaction, change),
         Operation::RemoveChange(nonce) => {
             run("DELETE FROM queued_change WHERE nonce = ?1", &[&nonce.as_str()])

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::{Method, Request, StatusCode};
@@ -62,6 +63,28 @@ impl RestTransport {
             }
             let connection = self.connect().await.map_err(|error| Error::Offline(error.to_string()))?;
             self.exchange(connection, call).await
+        };
+        let late = || Error::Offline("no answer in time".to_owned());
+        tokio::time::timeout(ANSWER, answering).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Makes a call on a connection of its own and gives the answer's body as it comes.
+    ///
+    /// # Errors
+    /// As [`Self::call`].
+    pub(crate) async fn stream(&self, call: &Call) -> Result<Incoming, Error> {
+        let offline = |error: &dyn std::fmt::Display| Error::Offline(error.to_string());
+        let answering = async {
+            let mut connection = self.connect().await.map_err(|error| offline(&error))?;
+            let response =
+                connection.send_request(self.request(call)?).await.map_err(|error| offline(&error))?;
+            let status = response.status();
+            if status.is_success() {
+                return Ok(response.into_body());
+            }
+            let body = Limited::new(response.into_body(), BODY).collect().await;
+            let body = body.map_err(|error| offline(&error))?.to_bytes();
+            Err(Error::Refused(Box::new(problem(status, &body))))
         };
         let late = || Error::Offline("no answer in time".to_owned());
         tokio::time::timeout(ANSWER, answering).await.unwrap_or_else(|_| Err(late()))

@@ -8,7 +8,7 @@ use loquat_proto::{
 use serde_json::json;
 
 use super::default_permissions;
-use crate::messages::{check_retention, check_settings};
+use crate::messages::{check_retention_of, check_settings};
 use crate::ports::{Change, Creation, NewConversation, NewEvent, NewMember};
 use crate::{Caller, Refusal};
 
@@ -56,7 +56,7 @@ impl Plan {
             ConversationKind::Direct | ConversationKind::Group | ConversationKind::Channel => {}
         }
         let retention = retention.unwrap_or_default();
-        check_retention(retention)?;
+        check_retention_of(kind, retention)?;
         let history = history.unwrap_or(History::Full);
         Ok(Self { kind, history, retention, title, description, others: members })
     }
@@ -95,6 +95,7 @@ impl Plan {
         let settings = SettingsBody {
             title: Some(self.title.clone()),
             description: Some(self.description.clone()),
+            retention: Some(self.retention).filter(|retention| *retention != Retention::Keep),
             ..SettingsBody::default()
         };
         let settings = (EventBody::Settings(settings.clone()), Change::Settings(settings));

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use crate::fanout::Session;
 use crate::messages::{Act, Ticket};
-use crate::ports::{Creation, CreationOutcome};
+use crate::ports::{Creation, CreationOutcome, Horizons};
 use crate::sync::FanoutPass;
 use crate::{Caller, Refusal};
 
@@ -28,6 +28,8 @@ pub(super) enum Command {
     },
     /// Create a conversation and fan out its first events, before anything else that happens in it.
     Create(CreateCommand),
+    /// Tell the members how far retention has erased.
+    Erased { conversation: ConversationId, horizons: Horizons, done: oneshot::Sender<Result<(), Refusal>> },
     /// Delete the conversation with all content.
     Delete { caller: Caller, conversation: ConversationId, done: oneshot::Sender<Result<(), Refusal>> },
     /// A user's read receipts are shown from now on, or not.
@@ -55,11 +57,13 @@ impl Command {
         }
     }
 
-    /// Refuses receipts or typing.
+    /// Refuses receipts, typing or the telling of an erasure.
     pub fn refuse(self, refusal: &Refusal) {
         match self {
             Self::Receipt(command) => command.reply.refuse(refusal),
-            Self::Typing { done: Some(done), .. } => drop(done.send(Err(refusal.clone()))),
+            Self::Typing { done: Some(done), .. } | Self::Erased { done, .. } => {
+                drop(done.send(Err(refusal.clone())));
+            }
             _ => {}
         }
     }

@@ -7,7 +7,7 @@ use loquat_proto::{ConversationId, Seq, Timestamp, UserId};
 
 use super::state::ConversationState;
 use crate::failpoint;
-use crate::ports::{Bus, NewEvent, Signal, Topic};
+use crate::ports::{Bus, Horizons, NewEvent, Signal, Topic};
 
 /// An appended event on its way to the members.
 pub(super) struct Delivery<'a> {
@@ -151,6 +151,20 @@ pub(super) fn audience(bus: &dyn Bus, state: &ConversationState, user: UserId) {
 /// Who may see this user's presence is asked again: for this watcher, or for any.
 pub(super) fn audience_of(bus: &dyn Bus, user: UserId, watcher: Option<UserId>) {
     bus.publish(Topic::Presence(user), &Signal::Audience { watcher });
+}
+
+/// Tells every member how far retention has erased.
+pub(super) fn erased(bus: &dyn Bus, state: &ConversationState, horizons: Horizons) {
+    let Horizons { erased_to, expired_to } = horizons;
+    let frame = frame::push(&Push::Erased { conversation: state.id, erased_to, expired_to });
+    if state.is_channel() {
+        let signal = Signal::Shared { frame, instead: Vec::new(), except: None };
+        return bus.publish(Topic::Conversation(state.id), &signal);
+    }
+    let signal = Signal::Frame { frame, except: None };
+    for member in state.members.known.keys() {
+        bus.publish(Topic::User(*member), &signal);
+    }
 }
 
 /// Tells the other members that one writes, or stopped.

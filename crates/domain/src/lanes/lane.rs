@@ -132,8 +132,8 @@ impl Lane {
     fn take(&mut self, command: Command) {
         match command {
             Command::Mutate(ticket, act) => self.queue(ticket, act),
-            Command::Receipt(_) | Command::Typing { .. } => self.take_hint(command),
             Command::Create(command) => self.create(command),
+            Command::Receipt(_) | Command::Typing { .. } | Command::Erased { .. } => self.take_hint(command),
             Command::Delete { caller, conversation, done } => self.delete(caller, conversation, done),
             Command::ShowReads { user, shown } => self.show_reads(user, shown),
             Command::Doubt { conversation, done } => {
@@ -144,10 +144,11 @@ impl Lane {
         }
     }
 
-    /// Receipts and typing need the state, but wait for no append.
+    /// Receipts, typing and erasures need the state, but wait for no append.
     fn take_hint(&mut self, command: Command) {
         let (Command::Receipt(super::command::ReceiptCommand { conversation, .. })
-        | Command::Typing { conversation, .. }) = command
+        | Command::Typing { conversation, .. }
+        | Command::Erased { conversation, .. }) = command
         else {
             return;
         };
@@ -177,6 +178,10 @@ impl Lane {
                 if let Some(done) = done {
                     let _ = done.send(outcome);
                 }
+            }
+            Command::Erased { conversation, horizons, done } => {
+                self.tell_erased(conversation, horizons);
+                let _ = done.send(Ok(()));
             }
             _ => {}
         }

@@ -61,7 +61,7 @@ impl Lane {
     pub(super) fn is_from_known(&self, conversation: ConversationId, command: &Command) -> bool {
         let state = self.slots.get(&conversation).and_then(|slot| slot.state.as_ref());
         let known = |user| state.is_some_and(|state| state.members.is_known(user));
-        command.sender().is_none_or(known)
+        command.sender().map_or(state.is_some(), known)
     }
 
     /// Reads who sent the receipts and typing that wait, whose cursors were gathered, and who may have joined or left.

@@ -34,9 +34,12 @@ use tokio::sync::{mpsc, oneshot};
 use crate::fanout::{Announcer, Session};
 use crate::messages::{Act, Ticket};
 use crate::metrics::Metrics;
-use crate::ports::{Blocks, Bus, Clock, Conversations, Creation, CreationOutcome, EventLog, Invites};
+use crate::ports::{
+    Blocks, Bus, Clock, Conversations, Creation, CreationOutcome, EventLog, Horizons, Invites,
+};
 use crate::receipts::CursorBook;
 use crate::sync::FanoutPass;
+use crate::workers::Hints;
 use crate::{Caller, Refusal};
 use command::{Command, CreateCommand, ReceiptCommand, ReceiptReply};
 
@@ -85,6 +88,8 @@ pub struct LaneDeps {
     pub limits: Limits,
     /// Counters.
     pub metrics: Arc<Metrics>,
+    /// Tells workers what was delivered.
+    pub hints: Arc<Hints>,
 }
 
 /// A cheap handle to all lanes of this node.
@@ -172,6 +177,15 @@ impl Lanes {
         let creation = Box::new(creation);
         self.ask(creation.conversation.id, |done| Command::Create(CreateCommand { creation, pass, done }))
             .await
+    }
+
+    /// Tells the members how far retention has erased; returns when their sessions have it. Who cannot be told now
+    /// (storage does not answer, the lane is full) finds it in `ready`.
+    pub(crate) async fn tell_erased(&self, conversation: ConversationId, horizons: Horizons) {
+        let told = self.ask(conversation, |done| Command::Erased { conversation, horizons, done }).await;
+        if let Err(refusal) = told {
+            tracing::debug!(%refusal, "an erasure was not told to sessions");
+        }
     }
 
     /// Deletes the conversation with all content, if the caller owns it.

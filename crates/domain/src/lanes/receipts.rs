@@ -1,13 +1,13 @@
 //! Cursors: validated against the state in memory, told to others at once or gathered, saved lazily.
 
 use loquat_proto::conversation::Cursor;
-use loquat_proto::{ConversationId, ConversationKind, UserId};
+use loquat_proto::{ConversationId, ConversationKind, Retention, UserId};
 
 use super::command::ReceiptCommand;
 use super::deliver;
 use super::lane::Lane;
 use crate::conversations::Right;
-use crate::ports::CursorMove;
+use crate::ports::{CursorMove, Horizons};
 use crate::{Caller, Refusal};
 
 impl Lane {
@@ -29,6 +29,10 @@ impl Lane {
         let cursor = Cursor { user: caller.user, delivered: member.delivered, read: member.read };
         if delivered > 0 {
             let device = caller.device;
+            if state.settings.retention == Retention::UntilDelivered {
+                // Each device counts, also one that is not the member's furthest.
+                self.deps.hints.note(conversation);
+            }
             self.deps.book.stage(CursorMove { conversation, user: caller.user, device, delivered, read });
         }
         let origin = reply.session_id();
@@ -69,6 +73,13 @@ impl Lane {
             } else {
                 self.meet_parked(conversation);
             }
+        }
+    }
+
+    /// Tells every member how far retention has erased. The state is loaded.
+    pub(super) fn tell_erased(&self, conversation: ConversationId, horizons: Horizons) {
+        if let Some(state) = self.slots.get(&conversation).and_then(|slot| slot.state.as_ref()) {
+            deliver::erased(&*self.deps.bus, state, horizons);
         }
     }
 

@@ -15,4 +15,4 @@ pub use service::{MessageDeps, MessageService};
 
 pub(crate) use reply::{Reply, Ticket};
 pub(crate) use service::refuse_unless_replayed;
-pub(crate) use validate::{check_retention, check_settings};
+pub(crate) use validate::{check_retention_of, check_settings};

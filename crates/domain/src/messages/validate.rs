@@ -1,9 +1,10 @@
 //! What can be said about an act without knowing the conversation.
 
 use loquat_proto::event::SettingsBody;
-use loquat_proto::{Limits, Retention, Seq, UserId};
+use loquat_proto::{ConversationKind, Limits, Retention, Seq, UserId};
 
 use super::Act;
+use crate::retention::MAX_TTL_SECONDS;
 use crate::{Refusal, text};
 
 /// Users that one message may mention.
@@ -104,10 +105,19 @@ pub(crate) fn check_settings(settings: &mut SettingsBody, limits: &Limits) -> Re
 /// Checks a retention.
 pub(crate) fn check_retention(retention: Retention) -> Result<(), Refusal> {
     match retention {
-        Retention::Keep => Ok(()),
-        // Saying yes and keeping the content would be a promise broken silently.
-        Retention::Ttl { .. } | Retention::UntilDelivered => {
-            Err(Refusal::invalid("retention: this server keeps all history; the mode is \"keep\""))
+        Retention::Ttl { seconds } if !(1..=MAX_TTL_SECONDS).contains(&seconds) => {
+            Err(Refusal::invalid("retention: `seconds` must be 1 to 315360000 (ten years)"))
         }
+        Retention::Keep | Retention::Ttl { .. } | Retention::UntilDelivered => Ok(()),
+    }
+}
+
+/// Checks a retention against the sort of conversation that it is for.
+pub(crate) fn check_retention_of(kind: ConversationKind, retention: Retention) -> Result<(), Refusal> {
+    match (kind, retention) {
+        (ConversationKind::Channel, Retention::UntilDelivered) => {
+            Err(Refusal::invalid("retention: a channel cannot erase once delivered"))
+        }
+        _ => check_retention(retention),
     }
 }

@@ -140,7 +140,7 @@ pub trait Devices: Send + Sync {
         ts: Timestamp,
     ) -> Result<Vec<AccountEntry>, StoreError>;
 
-    /// Rotates a refresh token: compare-and-set on the token presented.
+    /// Rotates a refresh token: compare-and-set on the token presented. The device counts as seen.
     async fn rotate(&self, rotation: RefreshRotation) -> Result<RefreshOutcome, StoreError>;
 
     /// All signing keys, newest first.

@@ -16,7 +16,8 @@ pub enum Change {
         /// Members who are mentioned (the sender is never one).
         mentions: Vec<UserId>,
     },
-    /// The target's shown text is this event's from now on.
+    /// The target's shown text is this event's from now on. If the target is erased by the time of the append, the
+    /// event is a skeleton without effect; so are reactions and pins.
     Revise {
         /// The message edited.
         target: Seq,
@@ -215,6 +216,22 @@ pub struct TailedEvent {
     pub event: loquat_proto::Event,
 }
 
+/// That something happened, without what: for workers that read the rest when they get to it, since it may be erased by
+/// then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TailMark {
+    /// Position in the store; grows, not contiguous.
+    pub pos: u64,
+    /// Where.
+    pub conversation: ConversationId,
+    /// Where in its log.
+    pub seq: Seq,
+    /// When.
+    pub ts: Timestamp,
+    /// What it is about.
+    pub kind: EventKind,
+}
+
 /// The logs of all conversations.
 ///
 /// Atomicity: each [`Append`] is appended whole or not at all, with all its [`Change`]s. Appends in one call are
@@ -252,4 +269,7 @@ pub trait EventLog: Send + Sync {
 
     /// Up to `limit` events above `pos`, ascending, over all conversations: for workers with durable cursors.
     async fn tail(&self, pos: u64, limit: usize) -> Result<Vec<TailedEvent>, StoreError>;
+
+    /// The same without content.
+    async fn tail_marks(&self, pos: u64, limit: usize) -> Result<Vec<TailMark>, StoreError>;
 }

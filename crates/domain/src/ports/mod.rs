@@ -17,6 +17,8 @@ mod devices;
 mod error;
 mod invites;
 mod log;
+mod outbox;
+mod retention;
 mod timeline;
 
 pub use accounts::{
@@ -40,5 +42,11 @@ pub use devices::{
 };
 pub use error::StoreError;
 pub use invites::{Invitation, InviteOutcome, InviteRecord, Invites, NewInvite};
-pub use log::{Append, AppendOutcome, Change, EventLog, NewEvent, Placement, TailedEvent, TargetFacts};
+pub use log::{
+    Append, AppendOutcome, Change, EventLog, NewEvent, Placement, TailMark, TailedEvent, TargetFacts,
+};
+pub use outbox::{
+    Claim, ClaimedJob, JobCount, JobQuery, JobRecord, JobState, Lease, NewJob, Outbox, Settlement,
+};
+pub use retention::{Horizons, MemberDevice, Retentions, SweepFacts, SweptMessage};
 pub use timeline::{EventRange, MessageWindow, Presences, Timeline};

@@ -19,6 +19,7 @@ pub fn check<S: Store>(open: impl Fn() -> S) {
     pages_bring_what_changes_them(&mut open());
     events_are_read_in_order(&mut open());
     erasure_leaves_the_skeleton(&mut open());
+    expiry_leaves_the_skeletons(&mut open());
     everything_is_restored(&mut open());
     what_leaves_is_gone(&mut open());
     messages_are_found_by_their_words(&mut open());
@@ -142,6 +143,26 @@ fn erasure_leaves_the_skeleton(store: &mut impl Store) {
         assert_eq!((stored.seq, stored.ts, stored.kind), (written.seq, written.ts, written.kind));
         assert_eq!((stored.sender, &stored.nonce), (written.sender, &written.nonce));
     }
+}
+
+fn expiry_leaves_the_skeletons(store: &mut impl Store) {
+    let log =
+        vec![message(1, 1), joined(2), message(1, 3), reaction(4, 3), message(1, 5), edit(6, 1), edit(7, 5)];
+    ok(store.apply(&[Operation::PutEvents(log), Operation::PutEvents(vec![message(2, 1)])]));
+    ok(store.apply(&[Operation::EraseUpTo { conversation: conversation_id(1), upto: 4 }]));
+    let stored = ok(store.load(&all(1)));
+    let bodies: Vec<bool> = stored.iter().map(|event| event.body.is_some()).collect();
+    assert_eq!(bodies, [false, true, false, false, true, false, true]);
+    let page = Query::Page { conversation: conversation_id(1), before: 5, floor: 1, limit: 9 };
+    assert_eq!(seqs(&ok(store.load(&page))), [1, 2, 3], "skeletons are shown, and nothing changes them");
+    assert_eq!(ok(store.load(&all(2))), [message(2, 1)], "other conversations stay");
+    let found =
+        |store: &mut _, text| find(store, text, Some(1), 9).iter().map(|found| found.seq).collect::<Vec<_>>();
+    assert_eq!(
+        (found(store, "new"), found(store, "text")),
+        (vec![5], vec![]),
+        "nor is it found by its words"
+    );
 }
 
 fn everything_is_restored(store: &mut impl Store) -> super::Restored {

@@ -48,6 +48,7 @@ impl MemoryStore {
                 }
             }
             Operation::Erase { conversation, target } => self.erase(*conversation, *target),
+            Operation::EraseUpTo { conversation, upto } => self.erase_up_to(*conversation, *upto),
             Operation::PutChange(change) => {
                 self.queue.insert(change.nonce.clone(), (**change).clone());
             }
@@ -66,6 +67,19 @@ impl MemoryStore {
         for event in log.range_mut(message..).map(|(_, event)| event) {
             let is_edit = event.kind == EventKind::Edit && target(event) == Some(message);
             if event.seq == message || is_edit {
+                event.body = None;
+            }
+        }
+    }
+
+    fn erase_up_to(&mut self, conversation: ConversationId, upto: Seq) {
+        for event in self.logs.get_mut(&conversation).into_iter().flat_map(BTreeMap::values_mut) {
+            let about = match event.kind {
+                EventKind::Message => Some(event.seq),
+                EventKind::Edit | EventKind::Reaction => target(event),
+                _ => None,
+            };
+            if about.is_some_and(|seq| seq <= upto) {
                 event.body = None;
             }
         }

@@ -46,6 +46,14 @@ pub enum Operation {
         /// The message.
         target: Seq,
     },
+    /// The content of all messages up to a `seq`, and of their edits and reactions, becomes null; what else is known
+    /// of them stays.
+    EraseUpTo {
+        /// Where.
+        conversation: ConversationId,
+        /// The newest of the messages.
+        upto: Seq,
+    },
     /// A queued change.
     PutChange(Box<QueuedChange>),
     /// A change leaves the queue.

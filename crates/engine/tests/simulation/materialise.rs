@@ -53,6 +53,7 @@ fn message(event: &Event, log: &[Event], me: UserId) -> Message {
             _ => {}
         }
     }
+    message.pinned &= !message.deleted;
     message.reactions = reactors
         .into_iter()
         .map(|(emoji, users)| Reaction { emoji, count: users.len() as u64, me: users.contains(&me) })

@@ -26,6 +26,7 @@ pub fn check(world: &mut World) {
         assert_eq!(known, mine.iter().map(|log| log.id).collect::<Vec<_>>(), "the conversations");
         for log in mine {
             stored_log_is_the_servers(client, log);
+            expired_messages_leave_the_device(client, log);
             cursors_are_told(client, log);
             summary_is_the_servers(client, log);
         }
@@ -102,6 +103,27 @@ fn stored_log_is_the_servers(client: &mut Client, log: &Log) {
     assert_eq!(progress.head, log.head());
     let whole = progress.ranges.reach(1) == log.head();
     assert!(whole || !client.full_history, "{:?}", progress.ranges);
+}
+
+/// Also those below a gap, with their edits and reactions, in the store and in the list.
+fn expired_messages_leave_the_device(client: &mut Client, log: &Log) {
+    let known = client.engine.conversation(log.id).unwrap();
+    assert_eq!(
+        (known.erased_to, known.expired_to),
+        (log.expired_to, log.expired_to),
+        "horizons of {}",
+        log.id
+    );
+    let query = Query::Events { conversation: log.id, after: 0, limit: 100_000 };
+    for event in client.store.load(&query).unwrap() {
+        let about = match event.kind {
+            EventKind::Message => Some(event.seq),
+            EventKind::Edit | EventKind::Reaction => event.decode().unwrap().and_then(|body| body.target()),
+            _ => None,
+        };
+        let kept = event.body.is_some() && about.is_some_and(|seq| seq <= log.expired_to);
+        assert!(!kept, "{event:?} has expired");
+    }
 }
 
 fn cursors_are_told(client: &Client, log: &Log) {

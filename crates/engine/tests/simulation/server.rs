@@ -39,6 +39,8 @@ pub struct Log {
     pub members: BTreeMap<UserId, Cursors>,
     nonces: BTreeMap<(UserId, Nonce), Appended>,
     pub drafts: BTreeMap<UserId, String>,
+    /// Up to here everything has outlived its retention.
+    pub expired_to: Seq,
     /// When it last moved, as a position of the whole server.
     moved: u64,
 }
@@ -96,7 +98,8 @@ impl Server {
         let members = members.iter().map(|user| (*user, Cursors::default())).collect();
         let (nonces, drafts) = (BTreeMap::new(), BTreeMap::new());
         self.position += 1;
-        let log = Log { id, events: Vec::new(), members, nonces, drafts, moved: self.position };
+        let log =
+            Log { id, events: Vec::new(), members, nonces, drafts, expired_to: 0, moved: self.position };
         let users: Vec<UserId> = log.members.keys().copied().collect();
         self.logs.insert(id, log);
         for member in users {
@@ -117,6 +120,20 @@ impl Server {
         let body = EventBody::Member(MemberBody { user: member, change, role, by });
         self.append(id, (by, None), None, &body);
         self.account(member, AccountEventKind::ConversationLeft, json!({"conversation": id}));
+    }
+
+    /// Retention erases up to here, and tells sessions.
+    pub fn expire(&mut self, id: ConversationId, upto: Seq) {
+        let Some(log) = self.logs.get_mut(&id).filter(|log| upto > log.expired_to) else { return };
+        log.expire(upto);
+        self.position += 1;
+        log.moved = self.position;
+        let push = frame::push(&frame::Push::Erased { conversation: id, erased_to: upto, expired_to: upto });
+        for session in self.sessions.values_mut().filter(|session| session.greeted) {
+            if log.members.contains_key(&session.user) {
+                session.outgoing.push(text(&push));
+            }
+        }
     }
 
     /// The service was restored in a way that makes its old tokens worthless.
@@ -476,6 +493,22 @@ impl Log {
         }
     }
 
+    fn expire(&mut self, upto: Seq) {
+        self.expired_to = upto;
+        for event in &mut self.events {
+            let about = match event.kind {
+                EventKind::Message => Some(event.seq),
+                EventKind::Edit | EventKind::Reaction => {
+                    event.decode().unwrap().and_then(|body| body.target())
+                }
+                _ => None,
+            };
+            if about.is_some_and(|seq| seq <= upto) {
+                event.body = None;
+            }
+        }
+    }
+
     pub fn unread(&self, user: UserId) -> (u64, u64) {
         let read = self.members[&user].read;
         let others = self
@@ -501,7 +534,7 @@ impl Log {
             "member_count": self.members.len(), "head": self.head(), "visible_from": 1, "history": "full",
             "created_at": 1, "last_activity": self.events.last().map_or(1, |event| event.ts),
             "last_message": messages.last_key_value().map(|(_, message)| message),
-            "retention": {"mode": "keep"},
+            "retention": {"mode": "keep"}, "erased_to": self.expired_to, "expired_to": self.expired_to,
             "permissions": {"post": "member", "invite": "admin", "edit_info": "admin", "pin": "admin"},
             "slow_mode_ms": 0, "peer": null,
             "me": {"role": "member", "delivered": cursors.delivered, "read": cursors.read, "unread": unread,

@@ -316,6 +316,11 @@ impl World {
             }
             self.clients[place].crash(&mut self.random);
         }
+        if self.random.one_in(40) {
+            let id = server::conversation(1 + self.random.below(3));
+            let head = self.server.logs[&id].head();
+            self.server.expire(id, self.random.below(head.max(1)));
+        }
         if self.random.one_in(faults.forget / 8) {
             self.server.forget_tokens();
         }

@@ -5,6 +5,7 @@ pub(crate) mod auth;
 pub(crate) mod connect;
 pub(crate) mod contacts;
 pub(crate) mod conversations;
+pub(crate) mod export;
 pub(crate) mod invites;
 pub(crate) mod me;
 pub(crate) mod members;

@@ -75,7 +75,10 @@ async fn body(route: &Route, scene: &Scene<'_>) -> Option<Value> {
         ("GET", "/v1/openapi.json" | "/v1/asyncapi.json" | "/docs" | "/docs/page.js" | "/docs/page.css") => {
             nothing
         }
-        ("GET", "/v1/me" | "/v1/me/devices" | "/v1/users" | "/v1/users/{user}" | "/v1/presence") => nothing,
+        (
+            "GET",
+            "/v1/me" | "/v1/me/devices" | "/v1/me/export" | "/v1/users" | "/v1/users/{user}" | "/v1/presence",
+        ) => nothing,
         ("PATCH", "/v1/me") => json!({"bio": "grows fruit"}),
         ("DELETE", "/v1/me") => json!({"password": PASSWORD}),
         ("DELETE", "/v1/me/devices/{device}") => nothing,

@@ -16,6 +16,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use loquat_bus::InProcessBus;
 use loquat_domain::accounts::{Argon2Config, AuthConfig};
 use loquat_domain::ports::{Clock, Random};
+use loquat_domain::workers::WorkerConfig;
 use loquat_domain::{App, AppConfig, AppDeps, Storage};
 use loquat_gateway::{Gateway, GatewayConfig, Stopped, Tls};
 use loquat_proto::{Limits, Timestamp};
@@ -112,6 +113,8 @@ impl Server {
             public_url: settings.public_url,
             limits: settings.limits,
             auth: AuthConfig { argon2: cheap, ..AuthConfig::default() },
+            // They work when a test says so.
+            workers: WorkerConfig { enabled: false, ..WorkerConfig::default() },
             ..AppConfig::default()
         };
         let deps = AppDeps {

@@ -7,7 +7,9 @@ use serde_json::value::RawValue;
 
 use super::FrameId;
 use crate::conversation::Cursor;
-use crate::{AccountEvent, ConversationId, ErrorBody, Event, Presence, PresenceState, Timestamp, UserId};
+use crate::{
+    AccountEvent, ConversationId, ErrorBody, Event, Presence, PresenceState, Seq, Timestamp, UserId,
+};
 
 /// A push: what the server sends unasked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -27,6 +29,16 @@ pub enum Push {
         conversation: ConversationId,
         /// Whose, and how far.
         items: Vec<Cursor>,
+    },
+    /// Retention has erased messages. The same numbers stand in the conversation: who missed this finds them in
+    /// `ready`.
+    Erased {
+        /// Where.
+        conversation: ConversationId,
+        /// [`Conversation::erased_to`](crate::Conversation::erased_to), from now on.
+        erased_to: Seq,
+        /// [`Conversation::expired_to`](crate::Conversation::expired_to), from now on.
+        expired_to: Seq,
     },
     /// Somebody writes, or stopped. Expires after 6 s.
     Typing {

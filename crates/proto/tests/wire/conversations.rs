@@ -32,6 +32,8 @@ pub fn group() -> Conversation {
         last_activity: NOW + 1,
         last_message: Some(message()),
         retention: Retention::Keep,
+        erased_to: 0,
+        expired_to: 0,
         permissions: permissions(),
         slow_mode_ms: 5_000,
         peer: None,

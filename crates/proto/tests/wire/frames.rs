@@ -72,6 +72,7 @@ fn pushes() -> Vec<(&'static str, Push)> {
         ("server_event", Push::Event { event: events::message() }),
         ("server_event_erased", Push::Event { event: events::erased() }),
         ("server_receipt", Push::Receipt { conversation, items }),
+        ("server_erased", Push::Erased { conversation, erased_to: 42, expired_to: 40 }),
         ("server_typing", Push::Typing { conversation, user, on: true }),
         ("server_presence", Push::Presence { user, state: PresenceState::Offline, last_seen: None }),
         ("server_account", Push::Account { event: lists::account_event() }),

@@ -20,7 +20,7 @@ pub(super) fn of_peer(stream: &UnixStream) -> io::Result<Option<Actor>> {
 }
 
 /// Who runs this process.
-pub(super) fn of_this_process() -> Actor {
+pub(crate) fn of_this_process() -> Actor {
     describe(geteuid().as_raw(), login("self"))
 }
 

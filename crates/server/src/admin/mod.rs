@@ -18,6 +18,7 @@ mod socket;
 mod table;
 mod wire;
 
+pub(crate) use actor::of_this_process as operator;
 pub(crate) use arguments::{AuditArgs, Common, ConversationsCommand, DevicesCommand, UsersCommand};
 pub(crate) use commands::{audit, conversations, devices, stats, users};
 pub(crate) use link::{Connection, running};

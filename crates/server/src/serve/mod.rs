@@ -148,6 +148,7 @@ pub(crate) async fn start_domain(settings: &Settings, store: &SqliteStore) -> Re
             auth: settings.auth.clone(),
             lanes: (&settings.lanes).into(),
             outbound: (&settings.sessions).into(),
+            workers: (&settings.workers).into(),
         },
     };
     let app = App::start(deps).await?;

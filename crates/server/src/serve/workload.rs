@@ -14,6 +14,7 @@ use rustix::fs::statvfs;
 
 /// Adds them to a registry.
 pub(super) fn register((app, store, data): (App, SqliteStore, PathBuf), registry: &mut Registry) {
+    app.workers().metrics().register(registry);
     registry.register_collector(Box::new(Workload { app, store, data }));
 }
 

@@ -20,6 +20,7 @@ use std::time::Duration;
 use loquat_domain::accounts::AuthConfig;
 use loquat_domain::fanout::OutboundLimits;
 use loquat_domain::lanes::LaneConfig;
+use loquat_domain::workers::WorkerConfig;
 use loquat_gateway::{GatewayConfig, InvalidNetwork, Network};
 use loquat_proto::Limits;
 use loquat_store::Options;
@@ -52,6 +53,7 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) lanes: LaneSettings,
     pub(crate) sessions: SessionSettings,
+    pub(crate) workers: WorkerSettings,
     pub(crate) gateway: GatewaySettings,
     pub(crate) tls: TlsSettings,
     pub(crate) storage: StorageSettings,
@@ -74,6 +76,7 @@ impl Default for Settings {
             limits: Limits::default(),
             lanes: LaneSettings::default(),
             sessions: SessionSettings::default(),
+            workers: WorkerSettings::default(),
             gateway: GatewaySettings::default(),
             tls: TlsSettings::default(),
             storage: StorageSettings::default(),
@@ -227,6 +230,43 @@ impl Default for SessionSettings {
 impl From<&SessionSettings> for OutboundLimits {
     fn from(settings: &SessionSettings) -> Self {
         Self { bytes: settings.outbound_bytes, frames: settings.outbound_frames }
+    }
+}
+
+/// Work beside requests: [`WorkerConfig`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WorkerSettings {
+    pub(crate) enabled: bool,
+    pub(crate) poll_ms: u64,
+    pub(crate) concurrency: usize,
+    pub(crate) lease_seconds: u64,
+    pub(crate) max_attempts: u32,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        let config = WorkerConfig::default();
+        Self {
+            enabled: config.enabled,
+            poll_ms: u64::try_from(config.poll.as_millis()).unwrap_or(u64::MAX),
+            concurrency: config.concurrency,
+            lease_seconds: config.lease.as_secs(),
+            max_attempts: config.max_attempts,
+        }
+    }
+}
+
+impl From<&WorkerSettings> for WorkerConfig {
+    fn from(settings: &WorkerSettings) -> Self {
+        Self {
+            enabled: settings.enabled,
+            poll: Duration::from_millis(settings.poll_ms),
+            concurrency: settings.concurrency,
+            lease: Duration::from_secs(settings.lease_seconds),
+            max_attempts: settings.max_attempts,
+            ..Self::default()
+        }
     }
 }
 

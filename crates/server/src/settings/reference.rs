@@ -163,6 +163,15 @@ pub(crate) static SETTINGS: &[Reference] = &[
         16..=1_048_576,
         "frames that one connection may leave unread; the same",
     ),
+    setting("workers.enabled", "whether this process does work beside requests: retention, and other jobs"),
+    number("workers.poll_ms", 10..=60_000, "milliseconds between two looks for such work"),
+    number("workers.concurrency", 1..=256, "jobs under way at a time"),
+    number(
+        "workers.lease_seconds",
+        10..=3_600,
+        "seconds that a claimed job is one process's alone; a turn that takes half of it counts as failed",
+    ),
+    number("workers.max_attempts", 1..=20, "tries that a job has before it is a dead letter"),
     setting(
         "gateway.allowed_origins",
         "web origins besides the own one whose pages may use the service, such as `https://chat.example`",

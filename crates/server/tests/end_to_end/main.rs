@@ -11,4 +11,5 @@ mod threats;
 mod tls;
 #[cfg(feature = "otlp")]
 mod traces;
+mod upkeep;
 mod websocket;

@@ -103,6 +103,11 @@ pub async fn refresh_tokens_rotate<S: Ports>(store: &S) {
         assert_eq!(outcome, rotated);
         token = successor;
     }
+    assert_eq!(
+        store.devices(ann).await.unwrap()[0].last_seen,
+        Some(NOW + 1),
+        "a device that refreshes is in use"
+    );
     // Two at once: one wins, the other is a reuse.
     let (one, other) = tokio::join!(
         store.rotate(rotation(token, 10, None, NOW + 2)),

@@ -14,7 +14,7 @@
 
 use loquat_domain::ports::{
     AccountLog, Accounts, Administration, AuditLog, Blocks, Contacts, Conversations, Devices, EventLog,
-    Inspection, Invites, Presences, Timeline,
+    Inspection, Invites, Outbox, Presences, Retentions, Timeline,
 };
 
 pub mod account_log;
@@ -31,7 +31,9 @@ pub mod devices;
 pub mod invites;
 pub mod log;
 pub mod model;
+pub mod outbox;
 pub mod presences;
+pub mod retention;
 pub mod timeline;
 pub mod views;
 
@@ -54,6 +56,8 @@ pub trait Ports:
     + Administration
     + Inspection
     + AuditLog
+    + Outbox
+    + Retentions
     + 'static
 {
 }
@@ -72,6 +76,8 @@ impl<T> Ports for T where
         + Administration
         + Inspection
         + AuditLog
+        + Outbox
+        + Retentions
         + 'static
 {
 }
@@ -255,6 +261,27 @@ macro_rules! conformance_suite {
             presence_is_seen_by_contacts,
             presence_is_hidden_from_the_blocked,
             last_seen_moves_forward_only,
+        ]);
+        $crate::conformance_suite!(@module $fixture, outbox: [
+            a_cursor_moves_by_compare_and_set,
+            due_jobs_are_claimed_in_order,
+            claims_are_exclusive,
+            the_same_job_waits_once,
+            done_jobs_go_unless_they_are_wanted_again,
+            jobs_go_on_with_their_payload,
+            failed_jobs_wait_and_count,
+            an_expired_lease_is_taken_over,
+            a_deadly_job_is_buried,
+            dead_letters_wait_for_somebody,
+            jobs_are_listed,
+        ]);
+        $crate::conformance_suite!(@module $fixture, retention: [
+            retentions_are_told,
+            an_erasure_reaches_every_copy,
+            horizons_only_grow,
+            a_sweep_sees_what_it_needs,
+            what_comes_too_late_leaves_no_trace,
+            marks_are_the_tail_without_content,
         ]);
         #[test]
         fn what_is_shown_is_what_a_plain_model_says() {

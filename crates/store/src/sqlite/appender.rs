@@ -10,7 +10,7 @@ use super::codec::{Columns, Integer};
 use super::error::Outcome;
 use super::nonces::{Lookup, NonceLookup};
 use super::writer::WriteContext;
-use super::{account_log, blocks, changes, invites, nonces};
+use super::{account_log, blocks, changes, erase, invites, nonces};
 
 /// The end of a log, while events are put there.
 pub(super) struct Tip {
@@ -57,6 +57,12 @@ pub(super) enum Effects {
     Apply,
     /// What it says about members and settings is there already: the first events of a conversation.
     Founding,
+}
+
+/// Whether an event of this effect copies something of a message, or holds on to it. Where the message was erased since
+/// that was decided, nothing of it may come back.
+const fn is_about_content(change: &Change) -> bool {
+    matches!(change, Change::Revise { .. } | Change::React { .. } | Change::Pin { on: true, .. })
 }
 
 /// Appends events: the statements of a run of appends.
@@ -179,6 +185,11 @@ impl<'c> Appender<'c> {
         effects: Effects,
         account: &mut Vec<AccountEntry>,
     ) -> Outcome<Placement> {
+        let comes_too_late = is_about_content(&event.change)
+            && match event.change.target() {
+                Some(target) => erase::is_erased(context.connection, tip.conversation, target)?,
+                None => false,
+            };
         let pos = context.next_pos()?;
         tip.head += 1;
         tip.logged = true;
@@ -199,7 +210,7 @@ impl<'c> Appender<'c> {
             event.change.target().map(Integer::sql),
             tip.number.sql(),
             event.nonce.as_ref().map(loquat_proto::Nonce::as_str),
-            event.body,
+            Some(event.body).filter(|_| !comes_too_late),
         ])?;
         if let Some(hash) = hash {
             context.nonces.add(tip.conversation, (hash, tip.head));
@@ -213,7 +224,7 @@ impl<'c> Appender<'c> {
             self.count_own(tip)?;
         }
         let applies = effects == Effects::Apply || matches!(event.change, Change::Message { .. });
-        if applies {
+        if applies && !comes_too_late {
             let place = changes::Place { tip, pos, sender: event.sender, ts: event.ts, before: tip.head - 1 };
             changes::apply(context, &place, event.change)?;
         }

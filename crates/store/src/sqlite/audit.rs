@@ -3,36 +3,21 @@
 use async_trait::async_trait;
 use loquat_domain::ports::{AuditLog, AuditRecord, NewAct, StoreError};
 use loquat_proto::Timestamp;
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::SqliteStore;
 use super::codec::{Columns, Integer};
+use super::error::Outcome;
 
 #[async_trait]
 impl AuditLog for SqliteStore {
     async fn begin_act(&self, act: NewAct) -> Result<u64, StoreError> {
-        self.write(move |context| {
-            context
-                .statement(
-                    "INSERT INTO audit_acts (ts, actor, act, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5)
-                     RETURNING id",
-                )?
-                .query_row(params![act.ts, act.actor, act.act, act.subject, act.detail], |row| row.int(0))
-        })
-        .await
+        self.write(move |context| begin(context.connection, &act)).await
     }
 
     async fn end_act(&self, id: u64, outcome: &str, ts: Timestamp) -> Result<(), StoreError> {
         let outcome = outcome.to_owned();
-        self.write(move |context| {
-            context
-                .statement(
-                    "INSERT INTO audit_outcomes (act_id, ts, outcome) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-                )?
-                .execute(params![id.sql(), ts, outcome])
-                .map(drop)
-        })
-        .await
+        self.write(move |context| end(context.connection, id, &outcome, ts)).await
     }
 
     async fn acts(&self, before: Option<u64>, limit: usize) -> Result<Vec<AuditRecord>, StoreError> {
@@ -59,4 +44,23 @@ impl AuditLog for SqliteStore {
         })
         .await
     }
+}
+
+/// Puts an act on record: its number.
+pub(super) fn begin(connection: &Connection, act: &NewAct) -> Outcome<u64> {
+    connection
+        .prepare_cached(
+            "INSERT INTO audit_acts (ts, actor, act, subject, detail) VALUES (?1, ?2, ?3, ?4, ?5) RETURNING id",
+        )?
+        .query_row(params![act.ts, act.actor, act.act, act.subject, act.detail], |row| row.int(0))
+}
+
+/// Puts on record how it ended.
+pub(super) fn end(connection: &Connection, act: u64, outcome: &str, ts: Timestamp) -> Outcome<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO audit_outcomes (act_id, ts, outcome) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![act.sql(), ts, outcome])
+        .map(drop)
 }

@@ -2,6 +2,7 @@
 //!
 //! The integers are part of the schema: a new variant takes a new one, none is ever given another meaning.
 
+use loquat_domain::ports::JobState;
 use loquat_proto::account::{FindBy, LastSeenAudience};
 use loquat_proto::{
     AccountEventKind, ConversationId, ConversationKind, DeviceId, EventKind, History, Retention, Role,
@@ -88,6 +89,7 @@ enumeration!(AccountEventKind {
 enumeration!(ConversationKind { Direct = 1, Group = 2, Channel = 3 });
 enumeration!(History { Full = 1, Joined = 2 });
 enumeration!(Role { Guest = 1, Member = 2, Admin = 3, Owner = 4 });
+enumeration!(JobState { Waiting = 1, Running = 2, Dead = 3 });
 enumeration!(UserKind { Person = 1, Bot = 2 });
 enumeration!(LastSeenAudience { Everyone = 1, Contacts = 2, Nobody = 3 });
 

@@ -441,6 +441,7 @@ fn delete(
         "DELETE FROM invites WHERE conversation_id = ?1",
         "DELETE FROM cursors WHERE conversation_id = ?1",
         "DELETE FROM device_cursors WHERE conversation_id = ?1",
+        "DELETE FROM retention_horizons WHERE conversation_id = ?1",
         "DELETE FROM heads WHERE conversation_id = ?1",
         "DELETE FROM conversations WHERE id = ?1",
     ] {

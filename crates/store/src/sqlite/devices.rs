@@ -120,6 +120,14 @@ fn sign_in(
     Ok(SignInOutcome::Added(entry))
 }
 
+/// A device was heard of, by whatever way.
+pub(super) fn seen(context: &WriteContext<'_>, device: DeviceId, ts: Timestamp) -> Outcome<()> {
+    context
+        .statement("UPDATE devices SET last_seen = ?2 WHERE id = ?1 AND COALESCE(last_seen, ?2 - 1) < ?2")?
+        .execute(params![device.sql(), ts])?;
+    Ok(())
+}
+
 /// Whether a device with this id is signed in.
 pub(super) fn exists(context: &WriteContext<'_>, device: DeviceId) -> Outcome<bool> {
     context.statement("SELECT 1 FROM devices WHERE id = ?1")?.exists([device.sql()])

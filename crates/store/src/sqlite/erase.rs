@@ -118,6 +118,35 @@ pub(super) fn message(connection: &Connection, conversation: ConversationId, tar
     Ok(())
 }
 
+/// Erases the messages above the one `seq` and up to the other, with their edits and reactions.
+pub(super) fn messages(
+    connection: &Connection,
+    conversation: ConversationId,
+    (above, upto): (Seq, Seq),
+) -> Outcome<()> {
+    let range = [conversation.sql(), above.sql(), upto.sql()];
+    for sql in [
+        "UPDATE events SET body = NULL, revised = NULL
+         WHERE conversation_id = ?1 AND seq > ?2 AND seq <= ?3 AND kind = 1 AND body IS NOT NULL",
+        // Kinds 2 and 4: edits and reactions.
+        "UPDATE events SET body = NULL
+         WHERE conversation_id = ?1 AND target > ?2 AND target <= ?3 AND kind IN (2, 4) AND body IS NOT NULL",
+        "DELETE FROM reactions WHERE conversation_id = ?1 AND target > ?2 AND target <= ?3",
+        "DELETE FROM pins WHERE conversation_id = ?1 AND target > ?2 AND target <= ?3",
+        "DELETE FROM mentions WHERE conversation_id = ?1 AND seq > ?2 AND seq <= ?3",
+    ] {
+        connection.prepare_cached(sql)?.execute(range)?;
+    }
+    Ok(())
+}
+
+/// Whether the message that an event is about is erased.
+pub(super) fn is_erased(connection: &Connection, conversation: ConversationId, target: Seq) -> Outcome<bool> {
+    connection
+        .prepare_cached("SELECT 1 FROM events WHERE conversation_id = ?1 AND seq = ?2 AND body IS NULL")?
+        .exists([conversation.sql(), target.sql()])
+}
+
 /// Deletes some of what is left of a conversation: how many rows.
 fn purge(connection: &Connection, conversation: ConversationId) -> Outcome<usize> {
     let mut deleted = 0;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use loquat_domain::ports::{
-    Append, AppendOutcome, EventLog, Placement, StoreError, TailedEvent, TargetFacts,
+    Append, AppendOutcome, EventLog, Placement, StoreError, TailMark, TailedEvent, TargetFacts,
 };
 use loquat_proto::{ConversationId, Event, Nonce, Seq, UserId};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -72,6 +72,10 @@ impl EventLog for SqliteStore {
     async fn tail(&self, pos: u64, limit: usize) -> Result<Vec<TailedEvent>, StoreError> {
         self.read(move |connection| tail(connection, pos, limit)).await
     }
+
+    async fn tail_marks(&self, pos: u64, limit: usize) -> Result<Vec<TailMark>, StoreError> {
+        self.read(move |connection| tail_marks(connection, pos, limit)).await
+    }
 }
 
 fn target(connection: &Connection, conversation: ConversationId, seq: Seq) -> Outcome<Option<TargetFacts>> {
@@ -99,6 +103,22 @@ fn tail(connection: &Connection, pos: u64, limit: usize) -> Outcome<Vec<TailedEv
     )?;
     let rows = statement.query_map(params![pos.sql(), limit.min(MAX_LIMIT).sql_limit()], |row| {
         Ok(TailedEvent { pos: row.int(8)?, event: event(row)? })
+    })?;
+    rows.collect()
+}
+
+fn tail_marks(connection: &Connection, pos: u64, limit: usize) -> Outcome<Vec<TailMark>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT pos, conversation_id, seq, ts, kind FROM events WHERE pos > ?1 ORDER BY pos LIMIT ?2",
+    )?;
+    let rows = statement.query_map(params![pos.sql(), limit.min(MAX_LIMIT).sql_limit()], |row| {
+        Ok(TailMark {
+            pos: row.int(0)?,
+            conversation: row.int(1)?,
+            seq: row.int(2)?,
+            ts: row.get(3)?,
+            kind: row.int(4)?,
+        })
     })?;
     rows.collect()
 }

@@ -33,7 +33,9 @@ mod invites;
 mod log;
 mod messages;
 mod nonces;
+mod observe;
 mod options;
+mod outbox;
 mod positions;
 mod pragmas;
 mod presences;
@@ -41,6 +43,7 @@ mod profiles;
 mod queue;
 mod readers;
 mod refresh;
+mod retention;
 mod schema;
 mod timeline;
 mod views;
@@ -57,6 +60,7 @@ use rusqlite::Connection;
 pub use backup::{Progress, backup, restore};
 pub use error::OpenError;
 pub use examine::{Examination, examine};
+pub use observe::{begin_act, end_act, requeue_jobs};
 pub use options::{FatalHandler, Options};
 
 use checkpoint::CheckpointThread;
@@ -101,8 +105,13 @@ pub struct Gauges {
 }
 
 struct Threads {
-    writer: JoinHandle<()>,
     readers: Vec<JoinHandle<()>>,
+    /// What only the process that serves the store has.
+    serving: Option<Serving>,
+}
+
+struct Serving {
+    writer: JoinHandle<()>,
     checkpoint: CheckpointThread,
     /// Keeps other processes out.
     _lock: File,
@@ -139,7 +148,8 @@ impl SqliteStore {
         let parts = WriterParts { connection, positions, nonces, checkpoints, fatal: options.fatal.clone() };
         let (writer, writer_thread) = writer::start(parts, options.writer_queue)
             .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-        let threads = Threads { writer: writer_thread, readers: reader_threads, checkpoint, _lock: lock };
+        let serving = Some(Serving { writer: writer_thread, checkpoint, _lock: lock });
+        let threads = Threads { readers: reader_threads, serving };
         let inner =
             Inner { path: path.to_owned(), writer, readers, epoch, threads: Mutex::new(Some(threads)) };
         Ok(Self { inner: Arc::new(inner) })
@@ -208,8 +218,9 @@ impl Inner {
                 tracing::error!("a reader of the store panicked");
             }
         }
-        threads.checkpoint.end();
-        if threads.writer.join().is_err() {
+        let Some(serving) = threads.serving else { return };
+        serving.checkpoint.end();
+        if serving.writer.join().is_err() {
             tracing::error!("the writer of the store panicked");
         }
     }

@@ -36,6 +36,7 @@ pub(super) fn rotate(context: &WriteContext<'_>, rotation: &RefreshRotation) -> 
         forget_old(context, device, rotation.now)?;
         use_up(context, rotation)?;
         insert(context, device, &rotation.successor)?;
+        devices::seen(context, device, rotation.now)?;
         return Ok(RefreshOutcome::Rotated { user, device });
     };
     let repeated = rotation.key.is_some() && rotation.key == key;

@@ -56,6 +56,23 @@ pub(super) fn migrate(connection: &mut Connection, random: &dyn Random) -> Resul
     Ok(())
 }
 
+/// Checks that the schema is the one of this version, where it may not be changed.
+///
+/// # Errors
+/// [`OpenError::Schema`]: it is an older or a newer one.
+pub(super) fn require_current(connection: &Connection) -> Result<(), OpenError> {
+    let known = embedded::migrations::runner().get_migrations().iter().map(|known| known.version()).max();
+    let found: Option<i64> = connection
+        .query_row("SELECT MAX(version) FROM refinery_schema_history", [], |row| row.get(0))
+        .map_err(|error| OpenError::Schema(error.to_string()))?;
+    match (found, known.map(i64::from)) {
+        (found, known) if found == known => Ok(()),
+        _ => {
+            Err(OpenError::Schema("the data is of another version; the service of this one adapts it".into()))
+        }
+    }
+}
+
 /// Gives a copy a life of its own.
 pub(super) fn renew_epoch(connection: &Connection, random: &dyn Random) -> Result<(), OpenError> {
     connection.execute("UPDATE store SET epoch = ?1", [random.id().sql()])?;

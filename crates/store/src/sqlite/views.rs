@@ -94,11 +94,13 @@ fn view(
                  m.visible_from, m.role, m.muted_until, m.pinned, m.archived, m.draft,
                  k.delivered, k.read, k.number_at_read, k.own_after_read,
                  (SELECT COUNT(*) FROM mentions x
-                  WHERE x.user_id = m.user_id AND x.conversation_id = m.conversation_id AND x.seq > k.read)
+                  WHERE x.user_id = m.user_id AND x.conversation_id = m.conversation_id AND x.seq > k.read),
+                 COALESCE(r.erased_to, 0), COALESCE(r.expired_to, 0)
              FROM members m
              JOIN conversations c ON c.id = m.conversation_id
              JOIN heads h ON h.conversation_id = m.conversation_id
              JOIN cursors k ON k.conversation_id = m.conversation_id AND k.user_id = m.user_id
+             LEFT JOIN retention_horizons r ON r.conversation_id = m.conversation_id
              WHERE m.conversation_id = ?1 AND m.user_id = ?2",
         )?
         .query_row(params![conversation.sql(), viewer.sql()], |row| draft(row, viewer, conversation))
@@ -142,6 +144,8 @@ fn draft(row: &Row<'_>, viewer: UserId, conversation: ConversationId) -> Outcome
         last_activity: row.get(20)?,
         last_message: None,
         retention: retention(row.get(8)?, row.int(9)?)?,
+        erased_to: row.int(32)?,
+        expired_to: row.int(33)?,
         permissions: conversations::permissions(row, 10)?,
         slow_mode_ms: row.int(14)?,
         peer: None,

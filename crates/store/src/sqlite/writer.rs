@@ -86,6 +86,13 @@ pub(super) struct Writer {
 pub(super) type Slices = Box<dyn FnMut(&Connection) -> Outcome<bool> + Send>;
 
 impl Writer {
+    /// One that takes no work, as of this position.
+    pub(super) fn closed(last_pos: u64) -> Self {
+        let queue = Arc::new(Queue::new(1));
+        queue.close();
+        Self { queue, committed_pos: Arc::new(AtomicU64::new(last_pos)), commits: Arc::default() }
+    }
+
     /// The position of the newest committed change. What is read after asking has all changes up to it.
     pub(super) fn committed_pos(&self) -> u64 {
         self.committed_pos.load(Ordering::Acquire)

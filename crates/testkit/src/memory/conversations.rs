@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use loquat_domain::ports::{
-    AccountEntry, ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, MemberFacts,
-    NewConversation, Standing, StoreError, SyncPosition, ViewQuery, ViewSlice,
+    AccountEntry, ConversationFacts, Conversations, Creation, CreationOutcome, CursorMove, Horizons,
+    MemberFacts, NewConversation, Standing, StoreError, SyncPosition, ViewQuery, ViewSlice,
 };
 use loquat_proto::conversation::{Cursor, UpdatePreferences};
 use loquat_proto::event::SettingsBody;
@@ -194,6 +194,7 @@ fn new_room(state: &mut State, new: &NewConversation) -> Room {
         description: new.description.clone(),
         avatar: None,
         retention: new.retention,
+        horizons: Horizons::default(),
         permissions: new.permissions,
         slow_mode_ms: 0,
         owner: owner.map(|owner| owner.user),

@@ -157,6 +157,9 @@ fn rotate(state: &mut State, rotation: RefreshRotation) -> Option<RefreshOutcome
     }
     row.used = Some(TokenUse { at: now, key, sealed_successor });
     state.tokens.insert(successor.hash, TokenRow { device, token: successor, used: None });
+    if let Some(row) = state.devices.get_mut(&device) {
+        row.last_seen = row.last_seen.max(Some(now));
+    }
     Some(RefreshOutcome::Rotated { user, device })
 }
 

@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 use loquat_domain::ports::{
-    AccountEntry, Append, AppendOutcome, EventLog, NewEvent, Placement, StoreError, TailedEvent, TargetFacts,
+    AccountEntry, Append, AppendOutcome, Change, EventLog, NewEvent, Placement, StoreError, TailMark,
+    TailedEvent, TargetFacts,
 };
 use loquat_proto::{ConversationId, Event, Nonce, Seq, UserId};
 use serde_json::value::RawValue;
 
 use super::MemoryStore;
 use super::state::{Room, State, Stored};
-use super::{changes, contacts, invites, views};
+use super::{changes, contacts, invites, retention, views};
 
 #[async_trait]
 impl EventLog for MemoryStore {
@@ -74,6 +75,17 @@ impl EventLog for MemoryStore {
         })
         .await
     }
+
+    async fn tail_marks(&self, pos: u64, limit: usize) -> Result<Vec<TailMark>, StoreError> {
+        let mark = |TailedEvent { pos, event }: TailedEvent| TailMark {
+            pos,
+            conversation: event.conversation,
+            seq: event.seq,
+            ts: event.ts,
+            kind: event.kind,
+        };
+        Ok(self.tail(pos, limit).await?.into_iter().map(mark).collect())
+    }
 }
 
 fn find_nonce(room: &Room, sender: UserId, nonce: &Nonce) -> Option<Placement> {
@@ -136,7 +148,13 @@ pub(super) fn place(
     if let Some(nonce) = &nonce {
         room.nonces.insert((sender, nonce.clone()), seq);
     }
-    let body = Some(RawValue::from_string(body).expect("the domain encodes bodies as JSON"));
+    let body = RawValue::from_string(body).expect("the domain encodes bodies as JSON");
+    // Of a message that was erased since this was decided, nothing may come back.
+    let about_content =
+        matches!(change, Change::Revise { .. } | Change::React { .. } | Change::Pin { on: true, .. });
+    let comes_too_late =
+        about_content && change.target().is_some_and(|target| retention::is_erased(room, target));
+    let body = Some(body).filter(|_| !comes_too_late);
     let stored = Stored {
         pos,
         event: Event { conversation, seq, ts, sender, device, nonce, kind, body },
@@ -147,8 +165,10 @@ pub(super) fn place(
     room.events.push(stored);
     room.last_activity = ts;
     room.touched = pos;
-    let place = changes::Place { seq: Some(seq), pos, ts, before: seq - 1 };
-    changes::apply(room, place, change, applies);
+    if !comes_too_late {
+        let place = changes::Place { seq: Some(seq), pos, ts, before: seq - 1 };
+        changes::apply(room, place, change, applies);
+    }
     for (user, kind, body) in told {
         account.extend(state.tell(user, (kind, body), ts));
     }

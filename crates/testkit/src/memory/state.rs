@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use loquat_domain::ports::{
-    AccountEntry, AuditRecord, IdempotencyKey, InviteRecord, Placement, RefreshToken, RememberedAnswer,
-    SigningKey, SyncPosition,
+    AccountEntry, AuditRecord, Horizons, IdempotencyKey, InviteRecord, JobRecord, Placement, RefreshToken,
+    RememberedAnswer, SigningKey, SyncPosition,
 };
 use loquat_proto::conversation::Cursor;
 use loquat_proto::{
@@ -33,6 +33,20 @@ pub(super) struct State {
     pub blocks: BTreeMap<(UserId, UserId), Timestamp>,
     /// What operators did, oldest first.
     pub acts: Vec<AuditRecord>,
+    /// How far each worker has tailed.
+    pub worker_cursors: BTreeMap<String, u64>,
+    pub jobs: BTreeMap<u64, JobRow>,
+    /// The job id given out last.
+    pub last_job: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct JobRow {
+    pub job: JobRecord,
+    /// How often it was claimed.
+    pub claims: u64,
+    /// While it runs: when it was enqueued for meanwhile.
+    pub again_at: Option<Timestamp>,
 }
 
 /// A request for contact.
@@ -98,6 +112,8 @@ pub(super) struct Room {
     pub description: String,
     pub avatar: Option<String>,
     pub retention: Retention,
+    /// How far retention has erased.
+    pub horizons: Horizons,
     pub permissions: Permissions,
     pub slow_mode_ms: u64,
     pub owner: Option<UserId>,
@@ -209,6 +225,9 @@ impl State {
             requests: BTreeMap::new(),
             blocks: BTreeMap::new(),
             acts: Vec::new(),
+            worker_cursors: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            last_job: 0,
         }
     }
 

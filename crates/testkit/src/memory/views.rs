@@ -56,6 +56,8 @@ fn view(state: &State, room: &Room, (viewer, membership): (UserId, &Membership))
         last_activity: room.last_activity,
         last_message: newest.map(|stored| materialise::message(room, stored, viewer)),
         retention: room.retention,
+        erased_to: room.horizons.erased_to,
+        expired_to: room.horizons.expired_to,
         permissions: room.permissions,
         slow_mode_ms: room.slow_mode_ms,
         peer: peer(state, room, viewer),

@@ -9,8 +9,8 @@ use crate::failure::{Failure, Outcome};
 use crate::report::Report;
 use crate::server::copy_directory;
 
-/// Where the service aborts itself when told, around parse, append, commit, publish and ack.
-const FAILPOINTS: [&str; 9] = [
+/// Where the service aborts itself when told, around parse, append, commit, publish, ack, and the claim of a job.
+const FAILPOINTS: [&str; 12] = [
     "parse",
     "before_append",
     "after_append",
@@ -20,6 +20,9 @@ const FAILPOINTS: [&str; 9] = [
     "after_ack",
     "before_fanout",
     "before_cursor_flush",
+    "before_claim",
+    "after_claim",
+    "before_settle",
 ];
 /// After how many cycles new people and conversations take over, so that logs stay short.
 const CYCLES_A_WORLD: u64 = 5;
@@ -129,7 +132,9 @@ impl Cycles {
 
     async fn work_until_failpoint(&mut self, name: &'static str) -> Outcome<()> {
         let passage = match name {
-            "before_cursor_flush" => self.arena.dice.between(1, 3),
+            "before_cursor_flush" | "before_claim" => self.arena.dice.between(1, 3),
+            // A claim is one of all that is due.
+            "after_claim" | "before_settle" => 1,
             // Signing in is parsed too.
             "parse" => self.arena.dice.between(20, 300),
             _ => self.arena.dice.between(1, 80),
@@ -137,7 +142,10 @@ impl Cycles {
         self.arena.kill().await?;
         self.arena.start(Some(format!("{name}:{passage}"))).await?;
         // The failpoint may strike while users connect.
-        let connected = self.arena.connect().await;
+        let mut connected = self.arena.connect().await;
+        if connected.is_ok() && matches!(name, "before_claim" | "after_claim" | "before_settle") {
+            connected = self.arena.let_something_expire().await;
+        }
         let struck = self
             .arena
             .load(async |server| {

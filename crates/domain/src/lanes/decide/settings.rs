@@ -6,6 +6,7 @@ use loquat_proto::event::{EventBody, SettingsBody};
 use super::{Decision, Scene};
 use crate::Refusal;
 use crate::conversations::Right;
+use crate::messages::check_retention_of;
 use crate::ports::{Change, NewEvent};
 
 pub(super) fn change(scene: Scene<'_>, wanted: &SettingsBody) -> Result<Decision, Refusal> {
@@ -14,6 +15,9 @@ pub(super) fn change(scene: Scene<'_>, wanted: &SettingsBody) -> Result<Decision
     let only_retention = SettingsBody { retention: wanted.retention, ..SettingsBody::default() };
     if direct && *wanted != only_retention {
         return Err(Refusal::Forbidden("a direct conversation has no settings but its retention"));
+    }
+    if let Some(retention) = wanted.retention {
+        check_retention_of(state.kind, retention)?;
     }
     state.require(caller.user, Right::EditInfo)?;
     if wanted.permissions.is_some() || wanted.slow_mode_ms.is_some() {
