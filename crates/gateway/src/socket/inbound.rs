@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::{FutureExt as _, StreamExt as _};
+use loquat_domain::failpoint;
 use loquat_domain::fanout::Session;
 use loquat_domain::limits::Key;
 use loquat_domain::messages::{Act, Mutation};
@@ -86,7 +87,9 @@ impl Inbound {
 
     fn take_text(&mut self, text: &str) -> Option<End> {
         let limit = self.state.app.config().limits.frame_bytes;
-        match ClientFrame::parse(text) {
+        let parsed = ClientFrame::parse(text);
+        failpoint::pass("parse");
+        match parsed {
             Ok(ParsedFrame { id, frame: _ }) if text.len() > limit => {
                 self.refuse(id, &Refusal::TooLarge { what: "the frame, in bytes,", limit })
             }
