@@ -360,9 +360,14 @@ impl Engine {
     pub(crate) fn write_summaries(&mut self) {
         self.timers.cancel(Timer::Store);
         for conversation in std::mem::take(&mut self.dirty_summaries) {
-            let summary = self.rooms.get(&conversation).and_then(|room| room.summary.clone());
-            self.writes.extend(summary.map(|summary| Operation::PutConversation(Box::new(summary))));
+            self.write_summary(conversation);
         }
+    }
+
+    pub(crate) fn write_summary(&mut self, conversation: ConversationId) {
+        self.dirty_summaries.remove(&conversation);
+        let summary = self.rooms.get(&conversation).and_then(|room| room.summary.clone());
+        self.writes.extend(summary.map(|summary| Operation::PutConversation(Box::new(summary))));
     }
 
     /// Takes one input in, then does what follows from it.

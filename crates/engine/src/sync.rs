@@ -243,6 +243,10 @@ impl Engine {
         self.advance(conversation);
         self.take_count(conversation, head, &me);
         self.serve_window(conversation);
+        if is_new {
+            // A start restores logs by their conversations: without this one, what is stored of the log is lost sight of.
+            self.write_summary(conversation);
+        }
     }
 
     /// An event of a conversation that is not known here: it is kept until the server tells what it is.

@@ -58,6 +58,7 @@ pub(crate) struct ShowArgs {
 
 /// Flags of `loquat admin jobs requeue`.
 #[derive(Debug, Args)]
+#[command(override_usage = "loquat admin jobs requeue [OPTIONS] <--all|JOB...>")]
 pub(crate) struct RequeueArgs {
     /// The jobs' numbers
     #[arg(value_name = "JOB", required_unless_present = "all", conflicts_with = "all")]

@@ -17,7 +17,8 @@ const OUTCOMES: [&str; 5] = ["done", "again", "failed", "buried", "lost"];
 pub struct WorkerMetrics {
     turns: Family<TurnLabels, Counter>,
     jobs: Family<JobLabels, Gauge>,
-    overdue_ms: Gauge,
+    /// Whole seconds.
+    overdue: Gauge,
     lag: Family<WorkerLabels, Gauge>,
     erased: Counter,
 }
@@ -53,9 +54,9 @@ impl WorkerMetrics {
             self.jobs.clone(),
         );
         registry.register(
-            "loquat_jobs_overdue_milliseconds",
+            "loquat_jobs_overdue_seconds",
             "How long the job that waits longest has been due",
-            self.overdue_ms.clone(),
+            self.overdue.clone(),
         );
         registry.register(
             "loquat_worker_lag_positions",
@@ -107,6 +108,6 @@ impl WorkerMetrics {
         }
         let waiting = counts.iter().filter(|count| count.state == JobState::Waiting);
         let earliest = waiting.map(|count| count.earliest).min();
-        self.overdue_ms.set(earliest.map_or(0, |earliest| now.saturating_sub(earliest).max(0)));
+        self.overdue.set(earliest.map_or(0, |earliest| now.saturating_sub(earliest).max(0) / 1000));
     }
 }
