@@ -1,6 +1,7 @@
 //! Why a step could not be done. A failed *check* is not an error: it is a result.
 
 use std::io;
+use std::process::ExitStatus;
 
 /// What kept a scenario from going on.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,9 @@ pub(crate) enum Failure {
     /// An answer that the protocol does not allow here.
     #[error("unexpected: {0}")]
     Unexpected(String),
+    /// The service ended before it was ready.
+    #[error("the service ended at its start: {0}")]
+    EndedAtStart(ExitStatus),
     /// The database cannot be read.
     #[error("the database: {0}")]
     Database(#[from] rusqlite::Error),

@@ -206,7 +206,7 @@ impl Server {
                 return Ok((server, started.elapsed()));
             }
             if let Some(status) = server.status()? {
-                return Err(Failure::unexpected(format!("the service ended at its start: {status}")));
+                return Err(Failure::EndedAtStart(status));
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
