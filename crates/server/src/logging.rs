@@ -9,11 +9,11 @@ use std::panic::PanicHookInfo;
 use std::str::FromStr as _;
 
 use anyhow::{Context as _, Result};
+use tracing::level_filters::LevelFilter;
 use tracing::{Level, error};
 use tracing_subscriber::filter::{FilterExt as _, Targets, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::Identity;
-use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::layer::{Filter, Identity, SubscriberExt as _};
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt};
 
@@ -30,7 +30,6 @@ pub(crate) fn start_with(
     beside: Option<impl Layer<Registry> + Send + Sync>,
 ) -> Result<()> {
     let levels = Targets::from_str(&settings.level).context("log.level")?;
-    let levels = levels.and(filter_fn(|event| may_speak(event.target(), *event.level())));
     let colours = settings.format == LogFormat::Human && io::stderr().is_terminal();
     let lines = Lines { colours };
     let layer = match settings.format {
@@ -41,11 +40,18 @@ pub(crate) fn start_with(
     };
     Registry::default()
         .with(beside)
-        .with(layer.with_filter(levels))
+        .with(layer.with_filter(filter(levels)))
         .try_init()
         .context("logging was started before")?;
     std::panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// What is logged at these levels.
+fn filter<S>(levels: Targets) -> impl Filter<S> {
+    // With the hint, what no level lets through costs a comparison; without it, each event of each library is looked at.
+    let speaks = filter_fn(|event| may_speak(event.target(), *event.level()));
+    levels.and(speaks.with_max_level_hint(LevelFilter::TRACE))
 }
 
 /// Libraries that log whole frames, headers or statements at their lower levels, tokens and messages included. They say
@@ -145,6 +151,14 @@ mod tests {
             ("loquat_domain::lanes", Level::TRACE, true),
         ] {
             assert_eq!(may_speak(target, level), speaks, "{target} at {level}");
+        }
+    }
+
+    #[test]
+    fn what_no_level_lets_through_is_not_looked_at() {
+        for (setting, hint) in [("info", LevelFilter::INFO), ("info,loquat=debug", LevelFilter::DEBUG)] {
+            let filter = filter::<Registry>(setting.parse().unwrap());
+            assert_eq!(filter.max_level_hint(), Some(hint), "{setting}");
         }
     }
 
