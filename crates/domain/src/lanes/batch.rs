@@ -257,8 +257,8 @@ impl Lane {
             pending.ticket.succeed(Appended { conversation, seq: last.seq, ts: last.ts });
             let Some(state) = state else { continue };
             for (event, placement) in events.iter().zip(&placed).filter(|(event, _)| event.logged) {
-                let seq = placement.seq;
-                let delivery = Delivery { conversation, seq, ts: placement.ts, event, origin };
+                let Placement { seq, ts, erased, .. } = *placement;
+                let delivery = Delivery { conversation, seq, ts, event, erased, origin };
                 if state.is_channel() {
                     deliver::shared_event(&*deps.bus, &delivery);
                 } else {

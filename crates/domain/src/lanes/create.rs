@@ -54,7 +54,14 @@ impl Lane {
             deliver::follow(&*self.deps.bus, user, conversation.id);
         }
         for (event, seq) in conversation.events.iter().zip(1 as Seq..) {
-            let delivery = Delivery { conversation: conversation.id, seq, ts: event.ts, event, origin: None };
+            let delivery = Delivery {
+                conversation: conversation.id,
+                seq,
+                ts: event.ts,
+                event,
+                erased: false,
+                origin: None,
+            };
             if is_channel {
                 deliver::shared_event(&*self.deps.bus, &delivery);
             } else {

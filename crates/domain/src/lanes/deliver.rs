@@ -15,6 +15,8 @@ pub(super) struct Delivery<'a> {
     pub seq: Seq,
     pub ts: Timestamp,
     pub event: &'a NewEvent,
+    /// Whether only its skeleton stands in the log, so that nobody may see more.
+    pub erased: bool,
     /// The session that has the answer.
     pub origin: Option<u64>,
 }
@@ -32,15 +34,19 @@ impl Delivery<'_> {
         }
     }
 
+    fn body(&self) -> Option<&str> {
+        (!self.erased).then_some(self.event.body.as_str())
+    }
+
     fn frame(&self) -> Bytes {
-        frame::event_frame(&self.head(), Some(&self.event.body))
+        frame::event_frame(&self.head(), self.body())
     }
 
     /// As the sender's own sessions see it: with the nonce, if it has one.
     fn own_frame(&self) -> Option<Bytes> {
         let nonce = self.event.nonce.as_ref()?;
         let head = EventHead { nonce: Some(nonce), ..self.head() };
-        Some(frame::event_frame(&head, Some(&self.event.body)))
+        Some(frame::event_frame(&head, self.body()))
     }
 }
 

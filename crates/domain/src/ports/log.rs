@@ -177,6 +177,8 @@ pub struct Placement {
     pub ts: Timestamp,
     /// Whether it stood there before: the sender's nonce was known. Nothing was appended for it.
     pub replayed: bool,
+    /// Whether only its skeleton was stored: the message that it is about was erased after it was decided.
+    pub erased: bool,
 }
 
 /// What became of one append.

@@ -50,7 +50,7 @@ pub async fn placements_tell_place_and_time<S: Ports>(store: &S) {
     let events = vec![world.message(ann, "second"), world.message(ann, "third")];
     let times: Vec<_> = events.iter().map(|event| event.ts).collect();
     let placements = world.append(group, events).await;
-    let placed = |seq, ts| Placement { seq, ts, replayed: false };
+    let placed = |seq, ts| Placement { seq, ts, replayed: false, erased: false };
     assert_eq!(placements, [placed(2, times[0]), placed(3, times[1])]);
 }
 
@@ -255,7 +255,7 @@ pub async fn find_nonce_finds_what_was_appended<S: Ports>(store: &S) {
     let event = named(world.message(ann, "text"), "n1");
     let ts = event.ts;
     world.append(group, vec![event]).await;
-    let found = Placement { seq: 2, ts, replayed: true };
+    let found = Placement { seq: 2, ts, replayed: true, erased: false };
     assert_eq!(store.find_nonce(group, ann, &nonce("n1")).await.unwrap(), Some(found));
     assert_eq!(store.find_nonce(group, bob, &nonce("n1")).await.unwrap(), None);
     assert_eq!(store.find_nonce(group, ann, &nonce("N1")).await.unwrap(), None);

@@ -1,6 +1,8 @@
 //! Properties of [`Retentions`](loquat_domain::ports::Retentions).
 
-use loquat_domain::ports::{Change, CursorMove, EventRange, Horizons, MessageWindow, NewEvent, ViewQuery};
+use loquat_domain::ports::{
+    AppendOutcome, Change, CursorMove, EventRange, Horizons, MessageWindow, NewEvent, ViewQuery,
+};
 use loquat_proto::event::SettingsBody;
 use loquat_proto::{ConversationId, ConversationKind, EventBody, EventKind, Retention, Seq, UserId};
 
@@ -169,7 +171,10 @@ pub async fn what_comes_too_late_leaves_no_trace<S: Ports>(store: &S) {
     ];
     let append = world.fitting(group, late).await;
     store.erase_up_to(group, both(1)).await.unwrap();
-    store.append_many(vec![append]).await.unwrap();
+    let outcomes = store.append_many(vec![append]).await.unwrap();
+    let [AppendOutcome::Appended { placements, .. }] = &outcomes[..] else { panic!("{outcomes:?}") };
+    let told: Vec<bool> = placements.iter().map(|placement| placement.erased).collect();
+    assert_eq!(told, [true, true, true, false], "who fans it out must know");
     let events = store.events(ann, group, EventRange::After(0), 99).await.unwrap().unwrap().items;
     let gone: Vec<Seq> = events.iter().filter(|event| event.body.is_none()).map(|event| event.seq).collect();
     assert_eq!(gone, [1, 3, 4, 5]);

@@ -231,7 +231,7 @@ impl<'c> Appender<'c> {
         for (user, kind, body) in event.account {
             account.push(account_log::append(context, user, kind, body, event.ts)?);
         }
-        Ok(Placement { seq: tip.head, ts: event.ts, replayed: false })
+        Ok(Placement { seq: tip.head, ts: event.ts, replayed: false, erased: comes_too_late })
     }
 
     /// Does what an event says that does not stand in the log.
@@ -253,7 +253,7 @@ impl<'c> Appender<'c> {
         for (user, kind, body) in event.account {
             account.push(account_log::append(context, user, kind, body, event.ts)?);
         }
-        Ok(Placement { seq: tip.head, ts: event.ts, replayed: false })
+        Ok(Placement { seq: tip.head, ts: event.ts, replayed: false, erased: false })
     }
 
     /// The hash to add an event of a new conversation with.

@@ -62,7 +62,7 @@ impl EventLog for SqliteStore {
                      WHERE conversation_id = ?1 AND target = ?2 AND emoji = ?3 AND user_id = ?4",
                 )?
                 .query_row(params![conversation.sql(), target.sql(), emoji, user.sql()], |row| {
-                    Ok(Placement { seq: row.int(0)?, ts: row.get(1)?, replayed: true })
+                    Ok(Placement { seq: row.int(0)?, ts: row.get(1)?, replayed: true, erased: false })
                 })
                 .optional()
         })

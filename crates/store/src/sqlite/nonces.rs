@@ -279,7 +279,7 @@ impl<'c> NonceLookup<'c> {
         (sender, nonce): (UserId, &Nonce),
     ) -> Outcome<Option<Placement>> {
         let found = self.unlogged.query_row(params![conversation, sender.sql(), nonce.as_str()], |row| {
-            Ok(Placement { seq: row.int(0)?, ts: row.get(1)?, replayed: true })
+            Ok(Placement { seq: row.int(0)?, ts: row.get(1)?, replayed: true, erased: false })
         });
         found.optional()
     }
@@ -291,7 +291,7 @@ impl<'c> NonceLookup<'c> {
         (sender, nonce): (UserId, &Nonce),
     ) -> Outcome<Option<Placement>> {
         let found = self.verify.query_row(params![conversation, seq, sender.sql(), nonce.as_str()], |row| {
-            Ok(Placement { seq: seq.unsigned_abs(), ts: row.get(0)?, replayed: true })
+            Ok(Placement { seq: seq.unsigned_abs(), ts: row.get(0)?, replayed: true, erased: false })
         });
         found.optional()
     }

@@ -57,7 +57,7 @@ impl EventLog for MemoryStore {
             let standing = room.reactions.iter().find(|standing| {
                 standing.target == target && standing.user == user && standing.emoji == emoji
             })?;
-            Some(Placement { seq: standing.seq, ts: standing.ts, replayed: true })
+            Some(Placement { seq: standing.seq, ts: standing.ts, replayed: true, erased: false })
         })
         .await
     }
@@ -94,7 +94,7 @@ fn find_nonce(room: &Room, sender: UserId, nonce: &Nonce) -> Option<Placement> {
         return Some(Placement { replayed: true, ..*placement });
     }
     let seq = *room.nonces.get(&name)?;
-    Some(Placement { seq, ts: room.at(seq)?.event.ts, replayed: true })
+    Some(Placement { seq, ts: room.at(seq)?.event.ts, replayed: true, erased: false })
 }
 
 /// One append, whole or not at all.
@@ -172,7 +172,7 @@ pub(super) fn place(
     for (user, kind, body) in told {
         account.extend(state.tell(user, (kind, body), ts));
     }
-    Some(Placement { seq, ts, replayed: false })
+    Some(Placement { seq, ts, replayed: false, erased: comes_too_late })
 }
 
 /// Does what an event says that does not stand in the log.
@@ -185,7 +185,7 @@ fn change(
     let pos = state.next_pos();
     let room = state.rooms.get_mut(&conversation)?;
     let NewEvent { sender, nonce, ts, change, account: told, .. } = event;
-    let placement = Placement { seq: room.head(), ts, replayed: false };
+    let placement = Placement { seq: room.head(), ts, replayed: false, erased: false };
     if let Some(nonce) = nonce {
         room.unlogged.insert((sender, nonce), placement);
     }

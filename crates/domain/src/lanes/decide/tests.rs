@@ -174,7 +174,7 @@ fn permissions_by_role_and_kind() {
 #[test]
 fn what_is_so_already_appends_nothing() {
     let state = conversation(ConversationKind::Group);
-    let stands = Placement { seq: 7, ts: 70, replayed: false };
+    let stands = Placement { seq: 7, ts: 70, replayed: false, erased: false };
     let reacted = Facts { reaction: Some(stands), ..target(OWNER) };
     for (act, facts) in [
         (react(true), reacted),
@@ -194,7 +194,7 @@ fn what_is_so_already_appends_nothing() {
 #[test]
 fn a_replay_comes_before_every_rule_but_membership_of_the_log() {
     let state = conversation(ConversationKind::Group);
-    let first = Placement { seq: 3, ts: 30, replayed: true };
+    let first = Placement { seq: 3, ts: 30, replayed: true, erased: false };
     let facts = Facts { replay: Some(first), ..Facts::default() };
     let caller = Caller { user: user(STRANGER), device: DeviceId::new(1).unwrap() };
     let scene = Scene { state: &state, caller, now: 0, limits: &Limits::default() };
