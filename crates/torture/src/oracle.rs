@@ -410,7 +410,10 @@ fn check_held(exhibit: &Exhibit, log: &[Event], broken: &mut Vec<Violation>) {
         let heard_of = |erased: u64| deletions.get(&erased).is_none_or(|deletion| required(*deletion));
         for (seq, event) in &fresh {
             match mine.get(seq) {
-                Some(own) if !own.same(event) && heard_of(subject(event)) => {
+                Some(own)
+                    if !own.same(event)
+                        && heard_of(subject(if own.body.is_null() { event } else { own })) =>
+                {
                     let detail = format!("{user} holds {} for {}", own.brief(), event.brief());
                     report(broken, Rule::LiveState, exhibit, detail);
                 }
