@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// Read buffer of a socket, as Loquat sets it.
-const READ_BUFFER_BYTES: usize = 4096;
+const READ_BUFFER_BYTES: usize = 2048;
 /// Frames gather up to here before a write; a flush follows each round anyway.
 const WRITE_BUFFER_BYTES: usize = 64 * 1024;
 /// How often gathered receipts of groups go out.

@@ -216,7 +216,7 @@ mod tests {
         size_of::<F>()
     }
 
-    /// With the library's 4 KiB read buffer, the task, the TCP connection and the session, a socket stays below 8 KiB.
+    /// With the library's 2 KiB read buffer, the task, the TCP connection and the session, a socket stays below 8 KiB.
     #[test]
     fn the_task_of_a_socket_is_small() {
         let bytes = future_bytes(run::<TokioIo<Upgraded>>);

@@ -20,7 +20,7 @@ use crate::serve::ConnectionPermit;
 use crate::state::GatewayState;
 
 /// Read at a time and kept for each socket: with the default of 128 KiB, idle sockets would cost more than all else.
-const READ_BUFFER_BYTES: usize = 4 * 1024;
+const READ_BUFFER_BYTES: usize = 2 * 1024;
 /// Frames are gathered up to this size before they are written; a flush writes what there is.
 const WRITE_BUFFER_BYTES: usize = 8 * 1024;
 /// What may be gathered at most; larger messages go in fragments far below it.
