@@ -3,6 +3,7 @@
 //! Each check looks at one thing and comes to a [`Verdict`]. None changes anything, but for a file of some KiB in the
 //! data folder that measures its disk. To add a check: a function in the module of its subject, and its line in [`examine`].
 
+mod certificate;
 mod data;
 mod machine;
 mod network;
@@ -105,6 +106,7 @@ fn examine(arguments: &DoctorArgs) -> Report {
             };
             checks.push(policy::settings(&loaded));
             checks.extend(policy::all(settings));
+            checks.extend(certificate::certificate(settings));
             let folder = data::folder(&settings.data);
             let usable = folder.verdict != Verdict::Problem;
             checks.push(folder);

@@ -28,6 +28,7 @@ use tokio::runtime::{Builder, Runtime};
 use tracing::{info, warn};
 
 pub(crate) use descriptors::{hard_limit as hard_descriptor_limit, needed as descriptors_needed};
+pub(crate) use tls::check as check_certificate;
 
 use crate::admin::{self, Greeting};
 use crate::cli::ServeArgs;

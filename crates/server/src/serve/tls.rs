@@ -47,6 +47,11 @@ pub(super) fn prepare(settings: &Settings) -> Result<Option<Tls>> {
     }
 }
 
+/// Whether these files are there, can be read, and belong together.
+pub(crate) fn check(certificate: &Path, key: &Path) -> Result<()> {
+    Files { certificate: certificate.to_owned(), key: key.to_owned() }.read().map(drop)
+}
+
 /// A hang-up of the terminal is no reason to end.
 async fn ignore(mut hangups: Signal, reason: &'static str) {
     while hangups.recv().await.is_some() {

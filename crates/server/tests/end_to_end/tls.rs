@@ -74,6 +74,35 @@ fn certificates_change_without_a_restart() {
 }
 
 #[test]
+fn doctor_looks_at_the_certificate() {
+    let place = Place::new();
+    let examine = |public_url: &str| {
+        let mut command = loquat();
+        command.args(["doctor", "--data", &place.data(), "--listen", "127.0.0.1:0"]);
+        command.env("LOQUAT_TLS__CERTIFICATE", place.path("chain.pem"));
+        command.env("LOQUAT_TLS__KEY", place.path("key.pem")).env("LOQUAT_PUBLIC_URL", public_url);
+        String::from_utf8(command.output().expect("it ends").stdout).expect("a table")
+    };
+    drop(write_certificate(&place));
+    let good = examine("https://localhost");
+    assert!(good.contains("ok       certificate  good until "), "{good}");
+    let other = examine("https://chat.example");
+    assert!(other.contains("PROBLEM  certificate  it is not for chat.example"), "{other}");
+
+    let mut parameters = rcgen::CertificateParams::new(["localhost".to_owned()]).expect("parameters");
+    parameters.not_after = rcgen::date_time_ymd(2025, 1, 1);
+    let pair =
+        rcgen::KeyPair::from_pem(&fs::read_to_string(place.path("key.pem")).expect("a key")).expect("a key");
+    let expired = parameters.self_signed(&pair).expect("a certificate");
+    fs::write(place.path("chain.pem"), expired.pem()).expect("a chain");
+    let past = examine("https://localhost");
+    assert!(past.contains("PROBLEM  certificate  it expired at 2025-01-01"), "{past}");
+    drop(fs::remove_file(place.path("key.pem")));
+    let absent = examine("https://localhost");
+    assert!(absent.contains("PROBLEM  certificate  cannot read "), "{absent}");
+}
+
+#[test]
 fn a_hang_up_without_certificates_is_no_end() {
     let place = Place::new();
     let service = place.serve();
