@@ -119,6 +119,8 @@ fn expression(query: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use loquat_engine::store::{Operation, Store};
     use loquat_proto::{Event, EventBody, MessageBody};
     use serde_json::value::RawValue;
@@ -158,12 +160,11 @@ mod tests {
         }
     }
 
-    #[test]
-    fn erased_words_leave_the_file() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut store = DeviceStore::open(&Storage::Directory(directory.path().to_owned())).unwrap();
+    /// A store on disk with one message.
+    fn store_with(directory: &Path, text: &str) -> DeviceStore {
+        let mut store = DeviceStore::open(&Storage::Directory(directory.to_owned())).unwrap();
         let conversation = ConversationId::new(1).unwrap();
-        let body = EventBody::Message(MessageBody::text("xylophone"));
+        let body = EventBody::Message(MessageBody::text(text));
         let event = Event {
             conversation,
             seq: 1,
@@ -175,11 +176,41 @@ mod tests {
             body: Some(RawValue::from_string(body.encode()).unwrap()),
         };
         store.apply(&[Operation::PutEvents(vec![event])]).unwrap();
-        store.apply(&[Operation::Erase { conversation, target: 1 }]).unwrap();
-        store.checkpoint().unwrap();
-        drop(store);
-        let file = std::fs::read(directory.path().join("device.db")).unwrap();
-        let found = file.windows(9).any(|window| window.eq_ignore_ascii_case(b"xylophone"));
-        assert!(!found, "the word is still in the file");
+        store
+    }
+
+    /// Whether a word is in any file of the folder while the store is open.
+    fn holds(directory: &Path, word: &[u8]) -> bool {
+        let files = std::fs::read_dir(directory).unwrap();
+        let mut texts = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        texts.any(|text| text.windows(word.len()).any(|window| window.eq_ignore_ascii_case(word)))
+    }
+
+    #[test]
+    fn erased_words_leave_the_file() {
+        let conversation = ConversationId::new(1).unwrap();
+        for erasure in [
+            Operation::Erase { conversation, target: 1 },
+            Operation::EraseUpTo { conversation, upto: 1 },
+            Operation::ForgetLog(conversation),
+            Operation::RemoveConversation(conversation),
+        ] {
+            let directory = tempfile::tempdir().unwrap();
+            let mut store = store_with(directory.path(), "xylophone");
+            assert!(holds(directory.path(), b"xylophone"));
+            store.apply(&[erasure.clone()]).unwrap();
+            assert!(!holds(directory.path(), b"xylophone"), "the word is still there after {erasure:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_left_on_the_device_after_a_log_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut store = store_with(directory.path(), "xylophone");
+        store.put_setting("session", &"canary").unwrap();
+        store.wipe().unwrap();
+        for word in [&b"xylophone"[..], b"canary"] {
+            assert!(!holds(directory.path(), word), "{}", String::from_utf8_lossy(word));
+        }
     }
 }

@@ -95,9 +95,9 @@ impl DeviceStore {
         Ok(())
     }
 
-    /// Moves what is written into the main file.
-    #[cfg(test)]
-    pub(crate) fn checkpoint(&self) -> Result<(), StoreError> {
+    /// Moves what is written into the main file, and leaves nothing in the write-ahead log: what was erased stands in
+    /// its older pages until then.
+    fn checkpoint(&self) -> Result<(), StoreError> {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?)
     }
 
@@ -129,7 +129,8 @@ impl DeviceStore {
              DELETE FROM setting; DELETE FROM searchable;",
         )?;
         transaction.commit()?;
-        Ok(())
+        self.connection.execute_batch("VACUUM")?;
+        self.checkpoint()
     }
 
     /// Writes several batches in one transaction.
@@ -138,11 +139,13 @@ impl DeviceStore {
         batches: impl IntoIterator<Item = &'a [Operation]>,
     ) -> Result<(), StoreError> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut erases = false;
         for operation in batches.into_iter().flatten() {
+            erases |= is_erasure(operation);
             write(&transaction, operation)?;
         }
         transaction.commit()?;
-        Ok(())
+        if erases { self.checkpoint() } else { Ok(()) }
     }
 }
 
@@ -231,6 +234,17 @@ fn put_setting<T: Serialize>(connection: &Connection, name: &str, value: &T) -> 
         )?
         .execute(params![name, serde_json::to_string(value)?])?;
     Ok(())
+}
+
+/// Whether content is to leave the device.
+const fn is_erasure(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Erase { .. }
+            | Operation::EraseUpTo { .. }
+            | Operation::ForgetLog(_)
+            | Operation::RemoveConversation(_)
+    )
 }
 
 fn write(transaction: &Transaction<'_>, operation: &Operation) -> Result<(), StoreError> {
