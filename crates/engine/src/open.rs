@@ -89,11 +89,14 @@ impl Engine {
         self.opened += 1;
         let order = self.opened;
         let room = self.room(conversation)?;
-        let is_group = room.summary.as_ref().is_some_and(|summary| summary.kind == ConversationKind::Group);
+        let kind = room.summary.as_ref().map(|summary| summary.kind);
         let was_open = room.open.is_some();
         room.open.get_or_insert_default().order = order;
-        if is_group && !was_open {
-            self.list_members(conversation, None);
+        match kind {
+            Some(ConversationKind::Group) if !was_open => self.list_members(conversation, None),
+            // Joins and leaves are not in a channel's log: how many members it has by now is asked for.
+            Some(ConversationKind::Channel) => self.refresh_summary(conversation),
+            _ => {}
         }
         self.close_oldest();
         self.wanted.insert(conversation);
