@@ -16,6 +16,8 @@ pub fn describe(error: &Error) -> String {
                 (ErrorCode::RateLimited, Some(wait)) => {
                     format!("Too many requests: try again in {} s", wait.div_ceil(1_000))
                 }
+                // Nothing else is answered so to who types: a session that has ended is another error.
+                (ErrorCode::Unauthorized, _) => "The name or the password is wrong".to_owned(),
                 _ => capitalised(&sanitise::line(text)),
             }
         }
@@ -46,6 +48,10 @@ mod tests {
         for (error, words) in [
             (refused(ErrorCode::Conflict, "the name is taken", None), "The name is taken"),
             (refused(ErrorCode::GroupFull, "", None), "The group is full"),
+            (
+                refused(ErrorCode::Unauthorized, "the credentials are missing or not valid", None),
+                "The name or the password is wrong",
+            ),
             (refused(ErrorCode::Invalid, "bad \u{1b}[2J", None), "Bad ␛[2J"),
             (
                 refused(ErrorCode::RateLimited, "slow down", Some(1_500)),
