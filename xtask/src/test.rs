@@ -21,8 +21,10 @@ struct Figures {
     power_cycles: &'static str,
     /// `LOQUAT_SCHEDULES`: removal-race and ordering schedules.
     schedules: &'static str,
-    /// `LOQUAT_HOSTILE_INPUTS`: hostile inputs on a live server.
+    /// Hostile inputs on a live server.
     hostile_inputs: &'static str,
+    /// Minutes of mixed load with stable memory.
+    soak_minutes: &'static str,
     /// Whether tests marked `#[ignore]` for their length run too.
     ignored: bool,
     /// Whether schemathesis holds the service against its published contract, and an ACME server gives it a certificate.
@@ -34,6 +36,7 @@ const CI: Figures = Figures {
     power_cycles: "10",
     schedules: "10000",
     hostile_inputs: "5000",
+    soak_minutes: "0",
     ignored: false,
     contract: false,
 };
@@ -43,6 +46,7 @@ const RELEASE: Figures = Figures {
     power_cycles: "300",
     schedules: "1000000",
     hostile_inputs: "100000",
+    soak_minutes: "60",
     ignored: true,
     contract: true,
 };
@@ -68,8 +72,14 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
             report.stage("certificates by ACME", || acme::run(workspace).map(|()| Counts::default()));
             report.stage("contract", || contract::run(workspace).map(|()| Counts::default()));
         }
-        let arguments = ["--cycles", figures.kill_cycles, "--power-cycles", figures.power_cycles];
-        let arguments = arguments.map(str::to_owned);
+        let arguments = [
+            ("--cycles", figures.kill_cycles),
+            ("--power-cycles", figures.power_cycles),
+            ("--hostile-inputs", figures.hostile_inputs),
+            ("--soak-minutes", figures.soak_minutes),
+        ];
+        let arguments: Vec<_> =
+            arguments.iter().flat_map(|(name, value)| [*name, *value]).map(str::to_owned).collect();
         report.command("torture", &mut programs::torture_command(workspace, &arguments));
     }
     report.stage("engine for the browser", || {
@@ -81,7 +91,7 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
 fn workspace_tests(workspace: &Workspace, figures: &Figures) -> Result<Counts> {
     let mut command = workspace.cargo("test");
     command.args(["--workspace", "--no-fail-fast"]);
-    command.env("LOQUAT_SCHEDULES", figures.schedules).env("LOQUAT_HOSTILE_INPUTS", figures.hostile_inputs);
+    command.env("LOQUAT_SCHEDULES", figures.schedules);
     if figures.ignored {
         command.args(["--", "--include-ignored"]);
     }

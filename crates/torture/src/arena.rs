@@ -34,6 +34,7 @@ pub(crate) struct Context {
     pub(crate) cycles: u64,
     pub(crate) power_cycles: u64,
     pub(crate) hostile_inputs: u64,
+    pub(crate) soak_minutes: u64,
     pub(crate) progress: indicatif::ProgressBar,
 }
 

@@ -29,7 +29,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::arena::Context;
 use crate::report::Report;
-use crate::scenarios::{ALL, Scenario};
+use crate::scenarios::{ALL, SOAK, Scenario};
+
+/// How long `soak` takes where it is named without a length.
+const SOAK_MINUTES: u64 = 60;
 
 /// Kills the service under load, drops its unsynced data, breaks its disk and its peers, and checks every promise.
 #[derive(Debug, Parser)]
@@ -50,6 +53,9 @@ struct Options {
     /// How many hostile inputs to send.
     #[arg(long, default_value_t = 5_000)]
     hostile_inputs: u64,
+    /// How many minutes of mixed load to watch the memory for; 0: not at all, unless the scenario is named.
+    #[arg(long, default_value_t = 0)]
+    soak_minutes: u64,
     /// Replays the choices of the run that printed it.
     #[arg(long)]
     seed: Option<u64>,
@@ -59,6 +65,17 @@ struct Options {
     /// Only this scenario; may be given more than once.
     #[arg(long, value_name = "SCENARIO", value_parser = scenario_names())]
     only: Vec<String>,
+}
+
+impl Options {
+    /// Whether a scenario is to run.
+    fn chooses(&self, name: &str) -> bool {
+        if self.only.is_empty() {
+            name != SOAK || self.soak_minutes > 0
+        } else {
+            self.only.iter().any(|only| only == name)
+        }
+    }
 }
 
 fn scenario_names() -> clap::builder::PossibleValuesParser {
@@ -96,10 +113,7 @@ async fn run(options: Options) -> failure::Outcome<bool> {
     let seed = options.seed.unwrap_or_else(|| u64::try_from(clock % 1_000_000_007).unwrap_or(1));
     let evidence = tempfile::Builder::new().prefix("loquat-torture-").tempdir();
     let evidence = evidence.map_err(failure::Failure::io("making the evidence directory"))?;
-    let chosen: Vec<&Scenario> = ALL
-        .iter()
-        .filter(|scenario| options.only.is_empty() || options.only.iter().any(|name| name == scenario.name))
-        .collect();
+    let chosen: Vec<&Scenario> = ALL.iter().filter(|scenario| options.chooses(scenario.name)).collect();
     let mut context = Context {
         binary: canonical(&options.loquat)?,
         shim: canonical(&options.shim)?,
@@ -108,6 +122,7 @@ async fn run(options: Options) -> failure::Outcome<bool> {
         cycles: options.cycles,
         power_cycles: options.power_cycles,
         hostile_inputs: options.hostile_inputs,
+        soak_minutes: if options.soak_minutes == 0 { SOAK_MINUTES } else { options.soak_minutes },
         progress: ProgressBar::hidden(),
     };
     say(&format!("seed {seed}"));

@@ -4,6 +4,7 @@ mod canary;
 mod crash;
 mod disk;
 mod hostile;
+mod soak;
 mod sockets;
 mod stop;
 
@@ -27,8 +28,11 @@ pub(crate) struct Scenario {
     pub(crate) run: fn(Context) -> LocalBoxFuture<'static, Outcome<Report>>,
 }
 
+/// The scenario that runs only when it is told how long, or named.
+pub(crate) const SOAK: &str = "soak";
+
 macro_rules! scenario {
-    ($name:literal, $steps:expr, $run:path) => {
+    ($name:expr, $steps:expr, $run:path) => {
         Scenario { name: $name, steps: $steps, run: |context| Box::pin($run(context)) }
     };
 }
@@ -48,6 +52,7 @@ pub(crate) const ALL: &[Scenario] = &[
     scenario!("reconnect_storm", |_| 3, sockets::reconnect_storm),
     scenario!("hostile", |context| context.hostile_inputs, hostile::hostile),
     scenario!("canary", |_| 4, canary::canary),
+    scenario!(SOAK, |context| 60 * context.soak_minutes, soak::soak),
 ];
 
 /// What a series of verifications found.
