@@ -132,6 +132,12 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Result<Answer> {
     ask(address, path, &format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n"))
 }
 
+/// The same, signed in.
+pub(crate) fn get_as(address: SocketAddr, path: &str, token: &str) -> Result<Answer> {
+    let head = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nAuthorization: Bearer {token}");
+    ask(address, path, &format!("{head}\r\n\r\n"))
+}
+
 fn ask(address: SocketAddr, path: &str, request: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, LIMIT)?;
     stream.set_read_timeout(Some(LIMIT))?;
