@@ -22,7 +22,7 @@ async fn get_blocks() {
 }
 
 #[tokio::test]
-async fn put_blocks() {
+async fn put_blocks_user() {
     let server =
         Server::start_with(Settings { limits: Limits { blocks: 1, ..unlimited() }, ..Settings::default() })
             .await;
@@ -46,7 +46,7 @@ async fn put_blocks() {
 }
 
 #[tokio::test]
-async fn delete_blocks() {
+async fn delete_blocks_user() {
     let server = Server::start().await;
     let [ann, bob] = people(&server).await;
     let direct = ann.direct(&bob).await;

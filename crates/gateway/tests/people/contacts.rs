@@ -94,7 +94,7 @@ async fn get_contacts_requests() {
 }
 
 #[tokio::test]
-async fn post_contacts_requests_accept() {
+async fn post_contacts_requests_user_accept() {
     let server = Server::start().await;
     let [ann, bob, carl] = people(&server).await;
     ann.ask(&bob).await;
@@ -113,7 +113,7 @@ async fn post_contacts_requests_accept() {
 }
 
 #[tokio::test]
-async fn post_contacts_requests_decline() {
+async fn post_contacts_requests_user_decline() {
     let server = Server::start().await;
     let [ann, bob] = people(&server).await;
     let first = ann.post("/v1/contacts/requests", json!({"user": bob.id})).await.expect(201);
@@ -140,7 +140,7 @@ async fn post_contacts_requests_decline() {
 }
 
 #[tokio::test]
-async fn delete_contacts() {
+async fn delete_contacts_user() {
     let server = Server::start().await;
     let [ann, bob, carl] = people(&server).await;
     ann.befriend(&bob).await;
