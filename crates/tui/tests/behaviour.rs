@@ -407,3 +407,16 @@ fn help_opens_outside_of_text_and_closes_with_any_other_key() {
     press(&mut app, KeyCode::Char('?'));
     assert!(matches!(app.overlay, Some(Overlay::Help(_))));
 }
+
+#[test]
+fn an_export_is_asked_for_and_told_of() {
+    let mut app = scene::group(120, 40);
+    press(&mut app, KeyCode::F(2));
+    type_text(&mut app, "save everything");
+    assert_eq!(press(&mut app, KeyCode::Enter), [Effect::Network(Network::Export)]);
+    send(&mut app, Message::Exported(Ok("/home/mira/loquat-export-mira.tar\u{1b}[2J".to_owned())));
+    let told = app.toast.as_ref().expect("a toast");
+    assert_eq!(told.text, "Everything of yours is in /home/mira/loquat-export-mira.tar␛[2J");
+    send(&mut app, Message::Exported(Err("The server cannot be reached".to_owned())));
+    assert!(app.toast.as_ref().expect("a toast").is_problem);
+}

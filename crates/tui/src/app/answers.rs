@@ -84,6 +84,10 @@ impl App {
                     hits.map(|hits| hits.into_iter().map(intake::found).collect()).map_err(intake::reason);
                 return self.hits(&query, conversation, hits);
             }
+            Message::Exported(Ok(path)) => {
+                self.say(intake::reason(format!("Everything of yours is in {path}")))
+            }
+            Message::Exported(Err(reason)) => self.complain(reason),
             Message::Done { what, result } => return self.done(what, result.map_err(intake::reason)),
             _ => {}
         }

@@ -51,6 +51,8 @@ pub enum Command {
     Devices,
     /// Change the own password.
     Password,
+    /// Save everything that the server keeps of the user.
+    Export,
     /// Choose colours.
     Theme,
     /// Give the mouse to the client, or to the terminal.
@@ -92,7 +94,7 @@ const fn listed(command: Command, name: &'static str, key: &'static str, needs: 
 }
 
 /// Every command that is listed, in the order in which they are shown.
-pub const ALL: [Listed; 27] = [
+pub const ALL: [Listed; 28] = [
     listed(Command::GoTo, "Go to a chat", "Ctrl+P", Needs::Nothing),
     listed(Command::NextUnread, "Next unread chat", "Alt+U", Needs::Nothing),
     listed(Command::NewChat, "New chat", "Ctrl+N", Needs::Nothing),
@@ -114,6 +116,7 @@ pub const ALL: [Listed; 27] = [
     listed(Command::Settings, "Profile, privacy and settings", "F4", Needs::Nothing),
     listed(Command::Devices, "Devices", "", Needs::Nothing),
     listed(Command::Password, "Change the password", "", Needs::Nothing),
+    listed(Command::Export, "Save everything of yours to a file", "", Needs::Nothing),
     listed(Command::Theme, "Colours", "", Needs::Nothing),
     listed(Command::ToggleMouse, "Mouse on or off", "", Needs::Nothing),
     listed(Command::Reconnect, "Try the connection now", "Ctrl+R", Needs::Nothing),

@@ -107,6 +107,8 @@ pub enum Network {
     LogOut,
     /// Erase the own account.
     DeleteAccount(Secret),
+    /// Save everything that the server keeps of the own account.
+    Export,
     /// Find people by the beginning of a name.
     Search(String),
     /// Find messages by their words among those on this device; everywhere, or in one conversation.

@@ -134,6 +134,8 @@ pub enum Message {
         /// What went wrong, if something did.
         result: Result<(), String>,
     },
+    /// Everything of the own account is in this file, or why not.
+    Exported(Result<String, String>),
     /// A conversation was made or found.
     Created(Result<ConversationId, String>),
     /// A change of a group was done, or why not.

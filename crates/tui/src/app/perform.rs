@@ -79,6 +79,10 @@ impl App {
                     self.push(Overlay::Account(Account::default()));
                 }
             }
+            Command::Export => {
+                self.say("Everything of yours is being fetched…");
+                return vec![Effect::Network(Network::Export)];
+            }
             Command::Devices => {
                 self.push(Overlay::Devices(Devices::default()));
                 return vec![Effect::Network(Network::LoadDevices)];

@@ -12,7 +12,7 @@ use loquat_proto::conversation::CreateConversation;
 use loquat_proto::event::SettingsBody;
 use loquat_proto::{Conversation, ConversationId, ErrorBody, Nonce, OwnProfile, UserId};
 
-use super::{Runtime, browser, people};
+use super::{Runtime, browser, export, people};
 use crate::app::Message;
 use crate::app::effect::{Change, Device, Effect, GroupAction, Network, Terminal};
 use crate::app::message::Done;
@@ -193,6 +193,7 @@ async fn over_the_network_too(client: &Client, task: Network) -> Message {
             let hits = client.search_messages(&query, conversation, MOST_HITS).await;
             Message::Hits { query, conversation, hits: hits.map_err(|error| describe(&error)) }
         }
+        Network::Export => export::save(client).await,
         Network::LoadContacts => people::book(client).await,
         Network::Contact { user, action } => people::contact(client, user, action).await,
         Network::LoadDevices => Message::Devices(client.devices().await.map_err(|error| describe(&error))),

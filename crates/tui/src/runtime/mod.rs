@@ -6,6 +6,7 @@
 
 mod browser;
 mod effects;
+mod export;
 mod people;
 mod snapshots;
 

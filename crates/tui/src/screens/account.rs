@@ -153,6 +153,7 @@ fn rows(view: AccountView<'_>) -> Vec<Row<Place>> {
             if preferences.mouse { "on (Shift selects text)" } else { "off: the terminal's" },
             Place::Command(Command::ToggleMouse),
         ),
+        action("Export", "everything of yours, to a file", Place::Command(Command::Export)),
         action("Log out", "this device forgets its messages", Place::Command(Command::LogOut)),
         action("Delete", "the account, for good", Place::Delete),
     ]);

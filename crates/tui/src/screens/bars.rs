@@ -80,6 +80,14 @@ fn keys(app: &App) -> &'static [(&'static str, &'static str)] {
             Purpose::Reply { .. } => {
                 &[("Enter", "send"), ("Alt+Enter", "new line"), ("Esc", "cancel"), ("F1", "help")]
             }
+            Purpose::New if app.why_silent().is_some() => &[
+                ("Esc", "chats"),
+                ("Tab", "messages"),
+                ("Ctrl+P", "go to"),
+                ("F2", "commands"),
+                ("F3", "about"),
+                ("F1", "help"),
+            ],
             Purpose::New if open.compose.editor.is_empty() => &[
                 ("Esc", "chats"),
                 ("Tab", "messages"),
