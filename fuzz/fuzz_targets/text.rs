@@ -1,4 +1,5 @@
 #![no_main]
+#![allow(dead_code, reason = "the seeds are for the tests on stable Rust")]
 //! See `shared/text.rs`.
 
 #[path = "../shared/text.rs"]

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 use crate::acme;
 use crate::collector;
 use crate::contract;
+use crate::fuzz;
 use crate::programs;
 use crate::shell::{Workspace, show};
 use crate::smoke;
@@ -25,6 +26,8 @@ struct Figures {
     hostile_inputs: &'static str,
     /// Minutes of mixed load with stable memory.
     soak_minutes: &'static str,
+    /// Seconds for each fuzz target; in CI the tests of the same inputs on stable Rust do.
+    fuzz_seconds: u64,
     /// Whether tests marked `#[ignore]` for their length run too.
     ignored: bool,
     /// Whether schemathesis holds the service against its published contract, and an ACME server gives it a certificate.
@@ -37,6 +40,7 @@ const CI: Figures = Figures {
     schedules: "10000",
     hostile_inputs: "5000",
     soak_minutes: "0",
+    fuzz_seconds: 0,
     ignored: false,
     contract: false,
 };
@@ -47,6 +51,7 @@ const RELEASE: Figures = Figures {
     schedules: "1000000",
     hostile_inputs: "100000",
     soak_minutes: "60",
+    fuzz_seconds: 3_600,
     ignored: true,
     contract: true,
 };
@@ -81,6 +86,10 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
         let arguments: Vec<_> =
             arguments.iter().flat_map(|(name, value)| [*name, *value]).map(str::to_owned).collect();
         report.command("torture", &mut programs::torture_command(workspace, &arguments));
+    }
+    if figures.fuzz_seconds > 0 {
+        report
+            .stage("fuzzing", || fuzz::run(workspace, figures.fuzz_seconds, &[]).map(|()| Counts::default()));
     }
     report.stage("engine for the browser", || {
         wasm::run(workspace, wasm::Toolchain::Auto).map(|()| Counts::default())

@@ -58,9 +58,16 @@ fn filter<S>(levels: Targets) -> impl Filter<S> {
 /// no more than this, whatever the setting.
 const TALKATIVE: [&str; 6] = ["tungstenite", "tokio_tungstenite", "hyper", "hyper_util", "h2", "rustls"];
 
+/// The library of the migrations tells of each of them at `info`, and so of a dozen at a first start.
+const CHATTY: &str = "refinery_core";
+
 fn may_speak(target: &str, level: Level) -> bool {
     let library = target.split("::").next().unwrap_or(target);
-    level <= Level::INFO || !TALKATIVE.contains(&library)
+    match level {
+        Level::ERROR | Level::WARN => true,
+        Level::INFO => library != CHATTY,
+        _ => !TALKATIVE.contains(&library) && library != CHATTY,
+    }
 }
 
 /// Logs where a thread panicked. A panic's text may quote what users wrote (that of a slice index does), unless it is
@@ -148,6 +155,8 @@ mod tests {
             ("hyper::proto::h1", Level::DEBUG, false),
             ("tungstenite::protocol", Level::INFO, true),
             ("hyperbole", Level::TRACE, true),
+            ("refinery_core::traits", Level::INFO, false),
+            ("refinery_core::traits", Level::WARN, true),
             ("loquat_domain::lanes", Level::TRACE, true),
         ] {
             assert_eq!(may_speak(target, level), speaks, "{target} at {level}");

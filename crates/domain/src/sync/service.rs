@@ -139,11 +139,12 @@ impl SyncService {
             since.map(|since| since.parse::<SyncToken>().ok().filter(|token| token.is_honoured_by(&now)));
         let mut reset = given == Some(None);
         let token = given.flatten();
+        let all = ViewQuery::Newest { after: None, limit: MAX_CHANGED };
         let query = match token {
             Some(token) => ViewQuery::ChangedSince { pos: token.pos, limit: MAX_CHANGED },
-            None => ViewQuery::Newest { after: None, limit: MAX_CHANGED },
+            None => all,
         };
-        let slice = self.deps.conversations.views(user, query).await?;
+        let mut slice = self.deps.conversations.views(user, query).await?;
         let mut account = match token {
             Some(token) => self.deps.account_log.after(user, token.account, MAX_ACCOUNT + 1).await?,
             None => Vec::new(),
@@ -151,6 +152,8 @@ impl SyncService {
         if account.len() > MAX_ACCOUNT {
             account.clear();
             reset = true;
+            // Who starts anew takes `changed` for all there is.
+            slice = self.deps.conversations.views(user, all).await?;
         }
         let SyncPosition { epoch, pos, account: head } = slice.position;
         let account_pos = account.last().map_or(head, |last| last.pos);

@@ -119,17 +119,21 @@ async fn code_rate_limited() {
 
 #[tokio::test]
 async fn code_unavailable() {
-    let stage = Stage::set().await;
-    let since = stage.ada.get("/v1/sync?timeout=0").await.expect(200)["since"].as_str().unwrap().to_owned();
-    let ada = stage.ada.clone();
-    let waiting = tokio::spawn(async move { ada.get(&format!("/v1/sync?since={since}&timeout=60")).await });
-    while !stage.server.metrics().await.contains("loquat_gateway_connections 1\n") {
-        tokio::task::yield_now().await;
-    }
-    stage.server.begin_stop();
-    let answer = waiting.await.unwrap();
+    let limits = Limits { connections: 1, ..unlimited() };
+    let server = Server::start_with(Settings { limits, ..Settings::default() }).await;
+    let ada = server.sign_up("ada").await;
+    let _held = ada.connect(&server).await;
+    let upgrade = server
+        .client()
+        .with_header("connection", "upgrade")
+        .with_header("upgrade", "websocket")
+        .with_header("sec-websocket-version", "13")
+        .with_header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
+        .with_header("sec-websocket-protocol", loquat_proto::SUBPROTOCOL);
+    let answer = upgrade.get("/v1/ws").await;
     assert_eq!(answer.refused(503), "unavailable");
     assert!(answer.body["retry_after_ms"].as_u64().unwrap() > 0);
+    assert!(answer.headers.contains_key("retry-after"));
 }
 
 /// The same codes in frames.

@@ -34,6 +34,30 @@ async fn frame_hello() {
     assert_eq!(lost.ask(hello("of-another-life")).await.unwrap()["reset"], true);
 }
 
+/// Who was away for more account events than one answer brings starts anew, from everything.
+#[tokio::test]
+async fn a_reset_brings_every_conversation() {
+    let stage = Stage::set().await;
+    let other = stage.ada.create_group(&[&stage.bob]).await;
+    let since = stage.bob.get("/v1/sync?timeout=0").await.expect(200)["since"].clone();
+    // Many at once, so that they wait for the disk together.
+    let path = stage.path("/preferences");
+    for piece in (0..1_001).collect::<Vec<_>>().chunks(100) {
+        let calls =
+            piece.iter().map(|number| stage.bob.patch(&path, json!({"draft": format!("draft {number}")})));
+        futures_util::future::join_all(calls).await.into_iter().for_each(|answer| drop(answer.expect(200)));
+    }
+    let mut socket = Socket::open(&stage.server).await;
+    let hello = json!({"op": "hello", "token": stage.bob.token, "since": since});
+    let ready = socket.ask(hello).await.unwrap();
+    assert_eq!((&ready["reset"], &ready["account"]), (&json!(true), &json!([])));
+    let mut ids: Vec<_> = ready["changed"].as_array().unwrap().iter().map(|one| one["id"].clone()).collect();
+    let mut expected = vec![json!(stage.group), json!(other)];
+    ids.sort_by_key(ToString::to_string);
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(ids, expected, "also what did not move");
+}
+
 #[tokio::test]
 async fn frame_send() {
     let stage = Stage::set().await;

@@ -21,7 +21,7 @@ use anyhow::{Context as _, Result};
 use loquat_bus::InProcessBus;
 use loquat_domain::ports::Clock as _;
 use loquat_domain::{App, AppConfig, AppDeps, Storage};
-use loquat_gateway::{Gateway, Stopped};
+use loquat_gateway::{Gateway, GatewayConfig, Stopped};
 use loquat_store::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
@@ -36,7 +36,7 @@ use crate::settings::{self, Loaded, RuntimeSettings, Settings};
 use crate::system::{SystemClock, SystemRandom};
 #[cfg(feature = "otlp")]
 use crate::traces::Traces;
-use crate::{logging, storage};
+use crate::{logging, site, storage};
 use signals::Signals;
 
 /// Threads for calls that block, at most; they wait for work in a queue of the runtime, which the domain bounds.
@@ -103,7 +103,8 @@ async fn serve(loaded: &Loaded) -> Result<()> {
     let store = storage::open(settings)?;
     let app = start_domain(settings, &store).await?;
     let tls = tls::prepare(settings)?;
-    let gateway = Gateway::new(app.clone(), settings.gateway_config()?);
+    let config = GatewayConfig { site: site::FILES, ..settings.gateway_config()? };
+    let gateway = Gateway::new(app.clone(), config);
     let metrics = metrics::listen(loaded).await?;
     let listener = TcpListener::bind(settings.listen)
         .await

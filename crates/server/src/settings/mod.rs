@@ -309,7 +309,7 @@ impl GatewaySettings {
             tls: self.tls,
             grace: Duration::from_secs(self.grace_seconds),
             drain_spread_ms: self.drain_seconds * 1_000,
-            site: crate::site::FILES,
+            ..GatewayConfig::default()
         })
     }
 
