@@ -9,6 +9,7 @@ use loquat_proto::Timestamp;
 use loquat_store::SqliteStore;
 use serde_json::json;
 
+use crate::admin::Table;
 use crate::cli::PlaceArgs;
 use crate::record::on_record;
 use crate::system::SystemClock;
@@ -113,24 +114,19 @@ fn list(arguments: &ListArgs, out: &mut impl Write) -> Result<()> {
         return Ok(());
     }
     let now = SystemClock.now();
-    writeln!(
-        out,
-        "{:>8}  {:<16} {:<20} {:<8} {:>8} {:>5}  ERROR",
-        "JOB", "KIND", "KEY", "STATE", "DUE", "TRIES"
-    )?;
+    let mut table = Table::new(&["id#", "kind", "key", "state", "due#", "tries#", "error"]);
     for job in &jobs {
-        writeln!(
-            out,
-            "{:>8}  {:<16} {:<20} {:<8} {:>8} {:>5}  {}",
-            job.id,
-            job.kind,
-            job.key,
-            job.state.as_str(),
+        table.row([
+            job.id.to_string(),
+            job.kind.clone(),
+            job.key.clone(),
+            job.state.as_str().to_owned(),
             due(job, now),
-            job.attempts,
-            job.error.as_deref().unwrap_or("")
-        )?;
+            job.attempts.to_string(),
+            job.error.clone().unwrap_or_default(),
+        ]);
     }
+    table.print(out)?;
     Ok(())
 }
 

@@ -24,5 +24,5 @@ pub(crate) use commands::{audit, conversations, devices, stats, users};
 pub(crate) use link::{Connection, running};
 pub(crate) use print::{bytes, moment};
 pub(crate) use socket::serve;
-pub(crate) use table::plain;
+pub(crate) use table::{Table, plain};
 pub(crate) use wire::Greeting;
