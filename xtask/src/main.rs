@@ -67,6 +67,8 @@ enum Command {
     Api,
     /// Hold the release binary against the OpenAPI document that it serves, by schemathesis
     Contract,
+    /// Let an OpenTelemetry collector that others wrote take the traces of the release binary
+    Traces,
     /// The house rules alone: dependency direction, sizes, nesting, docs
     Tidy,
     /// Compile the client engine for the browser (wasm32-unknown-unknown)
@@ -135,6 +137,10 @@ fn dispatch(command: Command) -> anyhow::Result<bool> {
         Command::Contract => {
             workspace.build_release(&["loquat-server"])?;
             contract::run(&workspace).map(|()| true)
+        }
+        Command::Traces => {
+            workspace.build_release(&["loquat-server"])?;
+            collector::run(&workspace).map(|()| true)
         }
         Command::Tidy => tidy::run(&workspace),
         Command::Wasm { toolchain } => wasm::run(&workspace, toolchain).map(|()| true),
