@@ -85,7 +85,7 @@ impl App {
                 return self.hits(&query, conversation, hits);
             }
             Message::Exported(Ok(path)) => {
-                self.say(intake::reason(format!("Everything of yours is in {path}")))
+                self.say(intake::reason(format!("Everything of yours is in {path}")));
             }
             Message::Exported(Err(reason)) => self.complain(reason),
             Message::Done { what, result } => return self.done(what, result.map_err(intake::reason)),
