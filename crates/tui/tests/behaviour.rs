@@ -420,3 +420,16 @@ fn an_export_is_asked_for_and_told_of() {
     send(&mut app, Message::Exported(Err("The server cannot be reached".to_owned())));
     assert!(app.toast.as_ref().expect("a toast").is_problem);
 }
+
+/// Whatever was due has had its effect: the client sleeps until the next minute, signed in or not.
+#[test]
+fn who_is_left_alone_sleeps() {
+    let mut signed_out = scene::group(120, 40);
+    send(&mut signed_out, Message::SignedOut);
+    for mut app in [signed_out, scene::empty(120, 40), scene::group(120, 40)] {
+        let late = NOW + 60 * MINUTE + 1;
+        app.update(late, Message::Tick);
+        app.update(late, Message::Tick);
+        assert_eq!(app.next_deadline() - late, MINUTE - 1);
+    }
+}

@@ -158,7 +158,8 @@ impl App {
             Connection::Reconnecting { at } if at > now => Some(at - (at - now - 1) / 1_000 * 1_000),
             _ => None,
         };
-        let away = (!self.is_away).then_some(self.last_key + AWAY_AFTER);
+        // Nobody goes away who is not signed in: a deadline that passes without effect would be due for ever.
+        let away = (self.me.is_some() && !self.is_away).then_some(self.last_key + AWAY_AFTER);
         [
             Some(next_minute),
             countdown,
