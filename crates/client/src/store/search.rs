@@ -198,7 +198,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let mut store = store_with(directory.path(), "xylophone");
             assert!(holds(directory.path(), b"xylophone"));
-            store.apply(&[erasure.clone()]).unwrap();
+            store.apply(std::slice::from_ref(&erasure)).unwrap();
             assert!(!holds(directory.path(), b"xylophone"), "the word is still there after {erasure:?}");
         }
     }
