@@ -148,6 +148,8 @@ pub(crate) struct RestoreArgs {
 pub(crate) enum AdminCommand {
     /// Make accounts for load tests, all with one password, and print their tokens as JSON lines
     Seed(SeedArgs),
+    /// Make direct conversations between accounts that `seed` made and write messages into them, for load tests
+    SeedMessages(SeedMessagesArgs),
     /// Accounts: list, show, disable, enable, reset a password, delete
     #[command(subcommand)]
     Users(UsersCommand),
@@ -182,6 +184,22 @@ pub(crate) struct SeedArgs {
     /// Seconds that the printed access tokens are accepted for
     #[arg(long, value_name = "SECONDS", default_value_t = 86_400, value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) token_seconds: u64,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+}
+
+/// Flags of `loquat admin seed-messages`.
+#[derive(Debug, Args)]
+pub(crate) struct SeedMessagesArgs {
+    /// What `loquat admin seed` printed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) accounts: PathBuf,
+    /// How many conversations there are to be; those that are there already are used
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    pub(crate) conversations: u32,
+    /// How many messages of 200 bytes to write into them, in random order
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) messages: u64,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
 }
@@ -278,6 +296,7 @@ mod tests {
             ("admin seed", "--users <N>"),
             ("admin seed --users 0", "0 is not in 1..=1000000"),
             ("admin seed --users 1 --token-seconds 0", "0 is not in 1.."),
+            ("admin seed-messages --conversations 1", "--accounts <FILE>"),
             ("dance", "'dance'"),
         ] {
             let error = parse(line).expect_err(line);
@@ -298,6 +317,7 @@ mod tests {
             "top",
             "admin",
             "admin seed",
+            "admin seed-messages",
             "admin users",
             "admin users reset-password",
             "admin conversations repair",

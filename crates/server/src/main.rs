@@ -1,7 +1,7 @@
 //! The `loquat` binary: settings, wiring, commands, shutdown.
 //!
 //! `cli` is the command line, `settings` what can be chosen, `serve` the service, `client` the terminal client;
-//! `admin` looks after it; `backup`, `restore` and `seed` are commands of their own. Rules of chat live in `loquat-domain`, never here: this crate knows every other one so
+//! `admin` looks after it; `backup`, `restore`, `seed` and `seed_messages` are commands of their own. Rules of chat live in `loquat-domain`, never here: this crate knows every other one so
 //! that they need not know one another. To add a command: a variant in `cli`, a module with a `run`, a line below.
 
 mod admin;
@@ -17,6 +17,7 @@ mod progress;
 mod record;
 mod restore;
 mod seed;
+mod seed_messages;
 mod serve;
 mod settings;
 mod site;
@@ -60,6 +61,7 @@ fn status(error: &anyhow::Error) -> ExitCode {
 fn run_admin(command: AdminCommand) -> Result<()> {
     match command {
         AdminCommand::Seed(arguments) => seed::run(&arguments),
+        AdminCommand::SeedMessages(arguments) => seed_messages::run(&arguments),
         AdminCommand::Users(command) => admin::users(command),
         AdminCommand::Conversations(command) => admin::conversations(command),
         AdminCommand::Devices(command) => admin::devices(command),

@@ -15,6 +15,20 @@ use crate::{Caller, Refusal};
 /// Members that a channel may begin with; more are added afterwards.
 const MAX_FIRST_MEMBERS: usize = 1_000;
 
+/// A direct conversation of the caller with another user as this service makes it, for tools that fill a store.
+#[must_use]
+pub fn direct_creation(caller: Caller, other: UserId, id: ConversationId, ts: Timestamp) -> Creation {
+    let plan = Plan {
+        kind: ConversationKind::Direct,
+        history: History::Full,
+        retention: Retention::default(),
+        title: String::new(),
+        description: String::new(),
+        others: vec![other],
+    };
+    plan.creation(caller, id, ts)
+}
+
 /// A valid wish for a conversation.
 pub(super) struct Plan {
     pub kind: ConversationKind,

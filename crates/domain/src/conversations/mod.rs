@@ -9,6 +9,7 @@ mod service;
 
 use loquat_proto::{ConversationKind, Permissions, Role};
 
+pub use create::direct_creation;
 pub(crate) use invites::works as invitation_works;
 pub use invites::{InviteDeps, InviteService};
 pub use memberships::{ConversationMemberships, MembershipDeps};

@@ -110,6 +110,56 @@ fn seeded_accounts_work() {
 }
 
 #[test]
+fn seeded_messages_are_read_like_any_other() {
+    let place = Place::new();
+    let seeded = run(&["admin", "seed", "--users", "5", "--data", &place.data()]);
+    let accounts: Vec<Value> = std::str::from_utf8(&seeded.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    std::fs::write(place.path("users"), &seeded.stdout).unwrap();
+    let fill = |conversations: &str, messages: &str| {
+        let users = place.text("users");
+        let arguments = ["--accounts", &users, "--conversations", conversations, "--messages", messages];
+        run(&[&["admin", "seed-messages", "--data", &place.data()][..], &arguments].concat())
+    };
+    assert!(fill("2", "0").status.success());
+    // What is there is used: the same two, and one more.
+    let filled = fill("3", "500");
+    assert!(filled.status.success(), "{}", complaint(&filled));
+    let conversations: Vec<Value> = std::str::from_utf8(&filled.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let heads = conversations.iter().map(|conversation| conversation["head"].as_u64().unwrap());
+    assert_eq!((conversations.len(), heads.sum::<u64>()), (3, 500));
+
+    let service = place.serve();
+    for conversation in &conversations {
+        let id = conversation["conversation"].as_str().unwrap();
+        let reader =
+            accounts.iter().find(|account| account["id"] == conversation["members"][1]).expect("a member");
+        let path = format!("/v1/conversations/{id}/messages?after=0&limit=50");
+        let page = service.authorised_call("GET", &path, (None, reader["access_token"].as_str())).json();
+        assert_eq!(page["head"], conversation["head"]);
+        let items = page["items"].as_array().unwrap();
+        assert_eq!(items.len(), 50);
+        for (item, seq) in items.iter().zip(1..) {
+            let text = item["text"].as_str().unwrap();
+            assert!(item["seq"] == seq && text.starts_with(&format!("{id}/{seq} ")), "{item}");
+            assert_eq!(text.len(), 200);
+        }
+    }
+    drop(service);
+    let too_many = fill("7", "0");
+    assert!(complaint(&too_many).contains("5 accounts have 6 pairs, not 7"), "{}", complaint(&too_many));
+    std::fs::write(place.path("users"), "{}").unwrap();
+    assert!(complaint(&fill("1", "0")).contains("line 1 of"), "{}", complaint(&fill("1", "0")));
+}
+
+#[test]
 fn seeding_the_same_names_again_says_which() {
     let place = Place::new();
     assert!(run(&["admin", "seed", "--users", "2", "--data", &place.data()]).status.success());
