@@ -6,9 +6,10 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     generator::{body::NonceKind, run::Acks},
+    layout::Layout,
     relay::RelayArguments,
-    system::System,
-    workload::{Case, Settings, Workload},
+    system::{Extent, System},
+    workload::{Case, Growth, Settings, Workload},
 };
 
 /// Loads Loquat, a bare WebSocket relay, and the relay with a synced log side by side, and prints figures.
@@ -37,8 +38,9 @@ pub(crate) struct RunArguments {
     /// Short windows and one round: for trying, not for figures.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Workloads: a one-to-one, b groups, b2 a channel, c idle sockets, h start.
-    #[arg(long, value_delimiter = ',', default_value = "a,b,b2,c,h")]
+    /// Workloads: a one-to-one, b groups, b2 a channel, c idle sockets, d reconnecting at once, e history, g presence,
+    /// h start, i growth. On the relays, which keep nothing, d, e, g and i do not run.
+    #[arg(long, value_delimiter = ',', default_value = "a,b,b2,c,d,e,g,h,i")]
     pub(crate) only: Vec<Workload>,
     /// Systems, in the order of each round. Loquat needs --loquat.
     #[arg(long, value_delimiter = ',')]
@@ -73,6 +75,21 @@ pub(crate) struct RunArguments {
     /// Socket counts of workload c [default: 1000,5000,15000; quick 1000].
     #[arg(long, value_delimiter = ',')]
     sockets: Vec<usize>,
+    /// Sockets of workload d [default: 15000; quick 500].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    storm_sockets: Option<u32>,
+    /// Online users of workload g, rounded down to groups of 51 [default: 1000,10000; quick 150].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(102..))]
+    online: Vec<u32>,
+    /// Conversations of the store that grows, ascending [default: 1000,10000,100000,1000000; quick 1000,10000].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(200..))]
+    store_conversations: Vec<u32>,
+    /// Messages of the store that grows, ascending [default: 1000000,10000000 (about 5 GB); quick 100000].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(20_000..))]
+    store_messages: Vec<u32>,
+    /// Members of workload i: groups up to 100, channels from 100 on [default: 10,100,1000,10000; quick 10,100].
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u32).range(3..))]
+    store_members: Vec<u32>,
     /// How readers acknowledge.
     #[arg(long, value_enum, default_value = "each")]
     acks: Acks,
@@ -110,6 +127,8 @@ impl RunArguments {
             starts: quick(3, 11) as usize,
             group_writers: self.group_writers.max(1),
             group_window: self.group_window.max(1),
+            store_users: self.store().users(),
+            store_spread: self.store().spread(),
             acks: self.acks,
             nonces: self.nonces,
         }
@@ -149,10 +168,38 @@ impl RunArguments {
                     };
                     cases.extend(counts.iter().map(|sockets| Case::Idle { sockets: *sockets }));
                 }
+                Workload::Reconnect => {
+                    let default = if self.quick { 500 } else { 15_000 };
+                    let sockets = self.storm_sockets.unwrap_or(default) as usize;
+                    cases.push(Case::Reconnect { sockets });
+                }
+                Workload::Presence => {
+                    let online = or(&self.online, if self.quick { &[150] } else { &[1_000, 10_000] });
+                    cases
+                        .extend(online.iter().map(|online| Case::Presence { groups: *online as usize / 51 }));
+                }
                 Workload::Start => cases.push(Case::Start),
+                Workload::History | Workload::Growth => {}
             }
         }
+        let asked = |workload| self.only.contains(&workload);
+        self.store().cases(asked(Workload::History), asked(Workload::Growth), &mut cases);
         Ok(cases)
+    }
+
+    fn store(&self) -> StoreSizes<'_> {
+        let sizes = |chosen, quick: &'static [u32], full: &'static [u32]| {
+            or(chosen, if self.quick { quick } else { full })
+        };
+        StoreSizes {
+            conversations: sizes(
+                &self.store_conversations,
+                &[1_000, 10_000],
+                &[1_000, 10_000, 100_000, 1_000_000],
+            ),
+            messages: sizes(&self.store_messages, &[100_000], &[1_000_000, 10_000_000]),
+            members: sizes(&self.store_members, &[10, 100], &[10, 100, 1_000, 10_000]),
+        }
     }
 
     fn groups(&self) -> Result<(usize, usize), String> {
@@ -162,6 +209,67 @@ impl RunArguments {
             (groups > 0 && members > self.group_writers).then_some((groups, members))
         };
         read().ok_or_else(|| format!("--groups: {:?} is not GxM with more members than writers", self.groups))
+    }
+}
+
+fn or<'a>(chosen: &'a [u32], default: &'static [u32]) -> &'a [u32] {
+    if chosen.is_empty() { default } else { chosen }
+}
+
+/// How the store grows that several workloads share.
+struct StoreSizes<'a> {
+    conversations: &'a [u32],
+    messages: &'a [u32],
+    members: &'a [u32],
+}
+
+impl StoreSizes<'_> {
+    /// Members of a group at most.
+    const GROUP: u32 = 100;
+    /// Conversations that messages are written into, at most.
+    const SPREAD: u64 = 10_000;
+
+    /// Accounts that have so many pairs and can be so many members, 10,000 for the sizes of a whole run.
+    fn users(&self) -> usize {
+        let conversations = self.conversations.iter().max().copied().unwrap_or(0).max(self.spread() as u32);
+        let paired = 2 * (f64::from(conversations).sqrt().ceil() as usize) + 2;
+        let members = self.members.iter().max().copied().unwrap_or(0) as usize;
+        paired.max(members).max(400)
+    }
+
+    /// So few that each has some pages even where the store is smallest.
+    fn spread(&self) -> u64 {
+        let fewest = self.messages.iter().min().copied().unwrap_or(0);
+        (u64::from(fewest) / 100).clamp(200, Self::SPREAD)
+    }
+
+    /// The cases that share the store, in an order in which it only grows.
+    fn cases(&self, history: bool, growth: bool, cases: &mut Vec<Case>) {
+        let grown = |growth| Case::Grown(growth);
+        let mut conversations = self.spread();
+        if growth {
+            for count in self.conversations {
+                let extent = Extent { conversations: u64::from(*count), messages: 0 };
+                cases.push(grown(Growth::Conversations(extent)));
+                conversations = conversations.max(extent.conversations);
+            }
+        }
+        for messages in self.messages {
+            let extent = Extent { conversations, messages: u64::from(*messages) };
+            cases.extend(growth.then(|| grown(Growth::Messages(extent))));
+            if Some(messages) == self.messages.last() {
+                // Right behind a load, in the middle of which the server was killed.
+                cases.extend(growth.then(|| grown(Growth::Start(extent))));
+            }
+            cases.extend(history.then_some(Case::History(extent)));
+        }
+        if growth {
+            let groups = self.members.iter().filter(|members| **members <= Self::GROUP);
+            let groups = groups.map(|members| Layout::Groups { count: 1, size: *members as usize });
+            let channels = self.members.iter().filter(|members| **members >= Self::GROUP);
+            let channels = channels.map(|members| Layout::Channel(*members as usize));
+            cases.extend(groups.chain(channels).map(|layout| grown(Growth::Members(layout))));
+        }
     }
 }
 
@@ -178,17 +286,44 @@ mod tests {
     #[test]
     fn the_default_is_every_workload_of_the_targets() {
         let all = cases(&[]).unwrap();
-        assert_eq!(all.len(), 12);
+        assert_eq!(all.len(), 29);
         for case in [
             "closed P=100 W=16",
             "open P=100 1000/s",
             "10 groups of 100, receipts off",
             "a channel of 5000, acks on",
             "15000 sockets",
+            "15000 sockets reconnect",
+            "196 groups of 51 watch one another",
+            "send, 1M conversations",
+            "pages, 10M messages",
+            "start, 10M messages",
+            "send, channel of 10k",
             "start",
         ] {
             assert!(all.iter().any(|known| known == case), "{case} is missing of {all:?}");
         }
+    }
+
+    #[test]
+    fn the_store_only_grows() {
+        let both = ["--only", "i,e", "--store-messages", "20000,30000", "--store-members", "10,100,200"];
+        assert_eq!(
+            cases(&[&both[..], &["--store-conversations", "300"]].concat()).unwrap(),
+            [
+                "send, 300 conversations",
+                "send, 20k messages",
+                "pages, 20k messages",
+                "send, 30k messages",
+                "start, 30k messages",
+                "pages, 30k messages",
+                "send, group of 10",
+                "send, group of 100",
+                "send, channel of 100",
+                "send, channel of 200",
+            ]
+        );
+        assert_eq!(cases(&["--only", "e", "--quick"]).unwrap(), ["pages, 100k messages"]);
     }
 
     #[test]

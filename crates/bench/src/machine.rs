@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, File},
+    io,
     os::unix::fs::FileExt,
     path::Path,
     time::{Duration, Instant},
@@ -12,6 +13,10 @@ use nix::{
     sys::resource::{Resource, getrlimit, setrlimit},
     time::{ClockId, clock_getcpuclockid, clock_gettime},
     unistd::Pid,
+};
+use rustix::{
+    fs::{Advice, fadvise, statvfs},
+    process::setpriority_process,
 };
 use serde::Serialize;
 
@@ -130,6 +135,32 @@ fn cpu_time(clock: ClockId) -> Result<Duration, BenchError> {
     Ok(Duration::from(time))
 }
 
+/// Has the calling thread give way to every other one that wants its core.
+pub(crate) fn give_way() -> Result<(), BenchError> {
+    // On Linux "this process" means the calling thread (setpriority(2), "C library/kernel differences").
+    Ok(setpriority_process(None, 19).map_err(io::Error::from)?)
+}
+
+/// Bytes that may still be written to the file system of this directory.
+pub(crate) fn free_bytes(directory: &Path) -> Result<u64, BenchError> {
+    let file_system = statvfs(directory).map_err(io::Error::from)?;
+    Ok(file_system.f_bavail.saturating_mul(file_system.f_frsize))
+}
+
+/// Has the kernel forget what it keeps of the files of this directory in memory.
+pub(crate) fn forget_files(directory: &Path) -> Result<(), BenchError> {
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.is_file() {
+            let file = File::open(path)?;
+            // Only what stands on the disk can be forgotten.
+            file.sync_all()?;
+            fadvise(&file, 0, None, Advice::DontNeed).map_err(io::Error::from)?;
+        }
+    }
+    Ok(())
+}
+
 /// Resident memory of a process in KiB, shared pages included.
 pub(crate) fn resident_kib(pid: u32) -> Result<u64, BenchError> {
     field(format!("/proc/{pid}/smaps_rollup"), "Rss")
@@ -171,6 +202,8 @@ mod tests {
         assert!(process_cpu_time(pid).unwrap() > before);
         assert!(own_cpu_time().unwrap() > before);
         assert!(raise_descriptor_limit().unwrap() > 0);
+        // Its own thread, so that the other tests keep theirs.
+        std::thread::spawn(|| give_way().unwrap()).join().unwrap();
     }
 
     #[test]
@@ -178,6 +211,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         assert!(probe_fdatasync_us(directory.path()).unwrap() > 0.0);
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn files_can_be_forgotten_and_room_is_known() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("file"), [1; 8192]).unwrap();
+        forget_files(directory.path()).unwrap();
+        assert_eq!(fs::read(directory.path().join("file")).unwrap(), [1; 8192]);
+        assert!(free_bytes(directory.path()).unwrap() > 0);
     }
 
     #[test]

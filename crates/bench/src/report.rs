@@ -40,11 +40,38 @@ pub(crate) enum Metric {
     MemoryAfter,
     ConnectsPerSecond,
     ReadyMs,
+    SlowestReadyMs,
     BinaryMb,
+    SyncedSeconds,
+    SyncedP50,
+    SyncedP99,
+    CpuPerReconnect,
+    CalmAckP99,
+    BystanderAckP99,
+    TimesCalm,
+    PagesPerSecond,
+    CpuPerPage,
+    KibPerPage,
+    PageP50,
+    PageP99,
+    CpuPerPing,
+    CpuPerUnwatched,
+    CpuPerWatched,
+    CpuPerTold,
+    ToldPerSecond,
+    ToldP50,
+    ToldP99,
+    StoreConversations,
+    StoreMessages,
 }
 
 impl Metric {
-    /// Heading of its column, with the unit, and the decimals it is printed with.
+    /// Heading of its column, with the unit.
+    pub(crate) fn heading(self) -> &'static str {
+        self.column().0
+    }
+
+    /// The heading, and the decimals it is printed with.
     fn column(self) -> (&'static str, usize) {
         match self {
             Self::MessagesPerSecond => ("msg/s", 0),
@@ -64,7 +91,29 @@ impl Metric {
             Self::MemoryAfter => ("resident MiB", 1),
             Self::ConnectsPerSecond => ("connects/s", 0),
             Self::ReadyMs => ("ready ms", 1),
+            Self::SlowestReadyMs => ("slowest ms", 1),
             Self::BinaryMb => ("binary MB", 1),
+            Self::SyncedSeconds => ("all synced s", 2),
+            Self::SyncedP50 => ("synced p50 s", 2),
+            Self::SyncedP99 => ("synced p99 s", 2),
+            Self::CpuPerReconnect => ("server µs/reconnect", 0),
+            Self::CalmAckP99 => ("calm ack p99 ms", 3),
+            Self::BystanderAckP99 => ("bystanders' ack p99 ms", 3),
+            Self::TimesCalm => ("x calm", 2),
+            Self::PagesPerSecond => ("pages/s", 0),
+            Self::CpuPerPage => ("server µs/page", 1),
+            Self::KibPerPage => ("KiB/page", 1),
+            Self::PageP50 => ("page p50 ms", 3),
+            Self::PageP99 => ("page p99 ms", 3),
+            Self::CpuPerPing => ("server µs/ping", 2),
+            Self::CpuPerUnwatched => ("µs/change, unwatched", 2),
+            Self::CpuPerWatched => ("µs/change, 50 watch", 1),
+            Self::CpuPerTold => ("µs/told", 2),
+            Self::ToldPerSecond => ("told/s", 0),
+            Self::ToldP50 => ("all told p50 ms", 3),
+            Self::ToldP99 => ("all told p99 ms", 3),
+            Self::StoreConversations => ("conversations", 0),
+            Self::StoreMessages => ("messages", 0),
         }
     }
 }
@@ -172,7 +221,11 @@ impl Report {
             (Workload::Groups, "(b) Groups"),
             (Workload::Channel, "(b2) A channel"),
             (Workload::Idle, "(c) Idle sockets"),
+            (Workload::Reconnect, "(d) Reconnecting at once"),
+            (Workload::History, "(e) History"),
+            (Workload::Presence, "(g) Presence"),
             (Workload::Start, "(h) Start and size"),
+            (Workload::Growth, "(i) Growth"),
         ] {
             let rows: Vec<&Row> = self.rows.iter().filter(|row| row.workload == workload).collect();
             if !rows.is_empty() {
@@ -214,7 +267,12 @@ impl Report {
 /// Rows whose rate the generator may have bounded. In open loops it polls without pause, which says nothing.
 fn saturated(rows: &[Row]) -> Vec<String> {
     rows.iter()
-        .filter(|row| matches!(row.workload, Workload::OneToOne | Workload::Groups | Workload::Channel))
+        .filter(|row| {
+            matches!(
+                row.workload,
+                Workload::OneToOne | Workload::Groups | Workload::Channel | Workload::History
+            )
+        })
         .filter(|row| row.value(Metric::GeneratorLoad).is_some_and(|load| load > SATURATED_PERCENT))
         .map(|row| format!("{}, {}", row.case, row.system.title()))
         .collect()
@@ -345,6 +403,8 @@ mod tests {
             starts: 1,
             group_writers: 1,
             group_window: 1,
+            store_users: 1,
+            store_spread: 1,
             acks: crate::generator::run::Acks::Each,
             nonces: crate::generator::body::NonceKind::Random,
         }

@@ -20,6 +20,7 @@ struct Keys {
     text: Finder<'static>,
     sender: Finder<'static>,
     user: Finder<'static>,
+    state: Finder<'static>,
     delivered: Finder<'static>,
     nonce: Finder<'static>,
     token: Finder<'static>,
@@ -35,6 +36,7 @@ static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys {
     text: Finder::new("\"text\":"),
     sender: Finder::new("\"sender\":"),
     user: Finder::new("\"user\":"),
+    state: Finder::new("\"state\":"),
     delivered: Finder::new("\"delivered\":"),
     nonce: Finder::new("\"nonce\":"),
     token: Finder::new("\"token\":"),
@@ -51,7 +53,9 @@ pub(crate) enum ServerFrame<'a> {
     Event { seq: u64, sender: u64, text: Option<&'a [u8]> },
     /// `{"op":"receipt",…}`; read the items with [`receipt_items`].
     Receipt { frame: &'a [u8] },
-    /// Anything else a server may push: `tick`, `presence`, `typing`, `account`, `drain`.
+    /// `{"op":"presence",…}`.
+    Presence { user: u64, state: &'a [u8] },
+    /// Anything else a server may push: `tick`, `typing`, `account`, `drain`.
     Other,
 }
 
@@ -71,6 +75,10 @@ pub(crate) fn server_frame(frame: &[u8]) -> Option<ServerFrame<'_>> {
             text: text_field(&KEYS.text, frame),
         }),
         b"receipt" => Some(ServerFrame::Receipt { frame }),
+        b"presence" => Some(ServerFrame::Presence {
+            user: number_field(&KEYS.user, frame)?,
+            state: text_field(&KEYS.state, frame)?,
+        }),
         _ => Some(ServerFrame::Other),
     }
 }
@@ -165,7 +173,7 @@ mod tests {
 
     #[test]
     fn server_frames_are_read_in_any_field_order() {
-        let cases: [(&str, ServerFrame<'_>); 7] = [
+        let cases: [(&str, ServerFrame<'_>); 8] = [
             (
                 r#"{"re":7,"ok":{"conversation":"71","seq":42,"ts":1763800000000}}"#,
                 ServerFrame::Answer { re: 7, seq: Some(42) },
@@ -189,6 +197,10 @@ mod tests {
             (
                 r#"{"event":{"kind":"member","body":{"user":"13"},"sender":"12","seq":2},"op":"event"}"#,
                 ServerFrame::Event { seq: 2, sender: 12, text: None },
+            ),
+            (
+                r#"{"op":"presence","user":"12","state":"away","last_seen":1763800000000}"#,
+                ServerFrame::Presence { user: 12, state: b"away" },
             ),
             (r#"{"op":"tick","since":"x"}"#, ServerFrame::Other),
         ];

@@ -13,12 +13,22 @@ enum Bound {
     LeastOfLog(f64),
     /// At most this many times the figure of the relay with its log, in the same run.
     MostOfLog(f64),
+    /// At least this many times the same figure of another case.
+    LeastOfCase(f64, &'static str),
+    /// At most this many times the same figure of another case.
+    MostOfCase(f64, &'static str),
+    /// At most this many times another figure of the same case.
+    MostOfFigure(f64, Metric),
 }
 
-use Bound::{Least, LeastOfLog, Most, MostOfLog};
+use Bound::{Least, LeastOfCase, LeastOfLog, Most, MostOfCase, MostOfFigure, MostOfLog};
+
+/// What a send may cost where there is ten times as much, and how much slower pages may be.
+const A_DECADE: f64 = 1.15;
+const FLAT: f64 = 1.2;
 
 /// Case, figure, its name, bound.
-const TARGETS: [(&str, Metric, &str, Bound); 17] = [
+const TARGETS: [(&str, Metric, &str, Bound); 33] = [
     ("closed P=100 W=1", Metric::MessagesPerSecond, "msg/s", LeastOfLog(0.6)),
     ("closed P=100 W=16", Metric::MessagesPerSecond, "msg/s", Least(30_000.0)),
     ("closed P=100 W=16", Metric::CpuPerMessage, "server µs/msg", Most(33.0)),
@@ -36,6 +46,57 @@ const TARGETS: [(&str, Metric, &str, Bound); 17] = [
     ("start", Metric::ReadyMs, "ready ms", Most(100.0)),
     ("start", Metric::BinaryMb, "binary MB", Most(30.0)),
     ("start", Metric::MemoryAfter, "resident MiB", Most(28.6)),
+    ("15000 sockets reconnect", Metric::SyncedSeconds, "all synced s", Most(10.0)),
+    ("15000 sockets reconnect", Metric::TimesCalm, "bystanders' p99, x calm", Most(3.0)),
+    ("pages, 1M messages", Metric::PagesPerSecond, "pages/s", Least(4_000.0)),
+    ("pages, 10M messages", Metric::PagesPerSecond, "pages/s", Least(4_000.0)),
+    ("pages, 10M messages", Metric::PagesPerSecond, "pages/s", LeastOfCase(1.0 / FLAT, "pages, 1M messages")),
+    (
+        "196 groups of 51 watch one another",
+        Metric::CpuPerTold,
+        "µs/told",
+        MostOfCase(A_DECADE, "19 groups of 51 watch one another"),
+    ),
+    (
+        "196 groups of 51 watch one another",
+        Metric::CpuPerUnwatched,
+        "µs/change, unwatched",
+        MostOfFigure(0.2, Metric::CpuPerWatched),
+    ),
+    (
+        "send, 10k conversations",
+        Metric::CpuPerMessage,
+        "server µs/msg",
+        MostOfCase(A_DECADE, "send, 1k conversations"),
+    ),
+    (
+        "send, 100k conversations",
+        Metric::CpuPerMessage,
+        "server µs/msg",
+        MostOfCase(A_DECADE, "send, 10k conversations"),
+    ),
+    (
+        "send, 1M conversations",
+        Metric::CpuPerMessage,
+        "server µs/msg",
+        MostOfCase(A_DECADE, "send, 100k conversations"),
+    ),
+    ("send, 10M messages", Metric::CpuPerMessage, "server µs/msg", MostOfCase(A_DECADE, "send, 1M messages")),
+    ("send, group of 100", Metric::CpuPerMessage, "server µs/msg", MostOfCase(A_DECADE, "send, group of 10")),
+    (
+        "send, channel of 1k",
+        Metric::CpuPerMessage,
+        "server µs/msg",
+        MostOfCase(A_DECADE, "send, channel of 100"),
+    ),
+    (
+        "send, channel of 10k",
+        Metric::CpuPerMessage,
+        "server µs/msg",
+        MostOfCase(A_DECADE, "send, channel of 1k"),
+    ),
+    ("start, 10M messages", Metric::ReadyMs, "ready ms", Most(1_000.0)),
+    ("start, 10M messages", Metric::SlowestReadyMs, "slowest ms", Most(1_000.0)),
 ];
 
 /// A table of the targets whose case was run on Loquat (and on the limit line, where the bound needs it).
@@ -56,6 +117,25 @@ pub(crate) fn verdicts(rows: &[Row]) -> String {
             },
             MostOfLog(share) => match log() {
                 Some(log) => (format!("at most {share} x log = {:.3}", share * log), reached <= share * log),
+                None => continue,
+            },
+            LeastOfCase(share, other) => match figure(System::Loquat, other, *metric) {
+                Some(base) => {
+                    (format!("at least {:.3} ({share:.2} x {other})", share * base), reached >= share * base)
+                }
+                None => continue,
+            },
+            MostOfCase(share, other) => match figure(System::Loquat, other, *metric) {
+                Some(base) => {
+                    (format!("at most {:.3} ({share:.2} x {other})", share * base), reached <= share * base)
+                }
+                None => continue,
+            },
+            MostOfFigure(share, other) => match figure(System::Loquat, case, *other) {
+                Some(base) => (
+                    format!("at most {:.3} ({share:.2} x {})", share * base, other.heading()),
+                    reached <= share * base,
+                ),
                 None => continue,
             },
         };
@@ -90,6 +170,24 @@ mod tests {
             values: vec![(Metric::MessagesPerSecond, rate)],
             percent_of_log: None,
         }
+    }
+
+    #[test]
+    fn cases_are_judged_against_others_of_the_same_run() {
+        let sends = |case: &str, cost| Row {
+            case: case.to_owned(),
+            values: vec![(Metric::CpuPerMessage, cost)],
+            ..row(System::Loquat, 0.0)
+        };
+        let small = sends("send, 1M messages", 20.0);
+        for (cost, word) in [(22.9, "| met"), (23.1, "| MISSED")] {
+            let table = verdicts(&[small.clone(), sends("send, 10M messages", cost)]);
+            assert!(
+                table.contains(word) && table.contains("at most 23.000 (1.15 x send, 1M messages)"),
+                "{table}"
+            );
+        }
+        assert_eq!(verdicts(&[sends("send, 10M messages", 1.0)]), "");
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! The audit: every message answered once, delivered once to each reader, in order, unaltered, with
 //! contiguous sequence numbers. A run whose audit fails has no figures.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
+
+use memchr::memmem;
 
 use crate::error::BenchError;
 
@@ -98,6 +100,38 @@ pub(crate) fn check_text(seq: u64, expected: &[u8], received: Option<&[u8]>) -> 
     Err(BenchError::Audit(format!("seq {seq} arrived altered, doubled or in another's place: {shown}")))
 }
 
+/// Checks pages of messages whose texts begin with `CONVERSATION/SEQ`, as `loquat admin seed-messages` writes them.
+#[derive(Debug)]
+pub(crate) struct PageAudit<'a> {
+    pub(crate) conversation: &'a str,
+    /// Length of each text.
+    pub(crate) text_bytes: usize,
+}
+
+impl PageAudit<'_> {
+    /// Whether the page holds exactly these messages, each once, in order and whole.
+    pub(crate) fn check(&self, page: &[u8], seqs: Range<u64>) -> Result<(), BenchError> {
+        const KEY: &[u8] = b"\"text\":\"";
+        let altered =
+            |seq| BenchError::Audit(format!("seq {seq} of {} is not where it belongs", self.conversation));
+        let mut texts = memmem::find_iter(page, KEY);
+        for seq in seqs.clone() {
+            let start = texts.next().ok_or_else(|| altered(seq))? + KEY.len();
+            let text = &page[start..];
+            let begins = text.starts_with(format!("{}/{seq} ", self.conversation).as_bytes());
+            if !begins || memchr::memchr(b'"', text) != Some(self.text_bytes) {
+                return Err(altered(seq));
+            }
+        }
+        match texts.next() {
+            None => Ok(()),
+            Some(_) => {
+                Err(BenchError::Audit(format!("a page holds more than {seqs:?} of {}", self.conversation)))
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +171,25 @@ mod tests {
             };
             let outcome = seen.iter().try_for_each(step).and_then(|()| audit.finish(3));
             assert_eq!(outcome.is_ok(), *passes, "case {index}");
+        }
+    }
+
+    #[test]
+    fn pages_are_exactly_what_was_asked_for() {
+        let audit = PageAudit { conversation: "71", text_bytes: 8 };
+        let page = |texts: &[&str]| {
+            let items: Vec<String> = texts.iter().map(|text| format!(r#"{{"text":"{text}"}}"#)).collect();
+            format!("{{\"items\":[{}]}}", items.join(","))
+        };
+        for (texts, passes) in [
+            (&["71/5 abc", "71/6 abc"][..], true),
+            (&["71/5 abc"], false),
+            (&["71/5 abc", "71/7 abc"], false),
+            (&["71/5 abc", "71/6 ab"], false),
+            (&["72/5 abc", "71/6 abc"], false),
+            (&["71/5 abc", "71/6 abc", "71/7 abc"], false),
+        ] {
+            assert_eq!(audit.check(page(texts).as_bytes(), 5..7).is_ok(), passes, "{texts:?}");
         }
     }
 

@@ -223,7 +223,9 @@ impl Member {
                 }
                 Ok(())
             }
-            (Some(ServerFrame::Receipt { .. } | ServerFrame::Other), _) => Ok(()),
+            (Some(ServerFrame::Receipt { .. } | ServerFrame::Presence { .. } | ServerFrame::Other), _) => {
+                Ok(())
+            }
             (Some(ServerFrame::Answer { .. } | ServerFrame::Refusal { .. }) | None, _) => {
                 Err(BenchError::Protocol(format!("unexpected frame {}", String::from_utf8_lossy(frame))))
             }

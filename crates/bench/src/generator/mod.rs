@@ -10,8 +10,10 @@ mod gathered;
 pub(crate) mod group;
 pub(crate) mod histogram;
 pub(crate) mod pair;
+pub(crate) mod presence;
 pub(crate) mod run;
 pub(crate) mod socket;
+pub(crate) mod storm;
 
 #[cfg(test)]
 mod tests;

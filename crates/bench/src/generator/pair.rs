@@ -142,7 +142,7 @@ impl Pair {
                 Some(ServerFrame::Answer { re, seq: Some(seq) }) => self.answer(re, seq, now)?,
                 Some(ServerFrame::Receipt { frame }) => self.receipt(frame)?,
                 // The device that sent may see its own event; it has the answer already.
-                Some(ServerFrame::Event { .. } | ServerFrame::Other) => {}
+                Some(ServerFrame::Event { .. } | ServerFrame::Presence { .. } | ServerFrame::Other) => {}
                 Some(ServerFrame::Answer { .. } | ServerFrame::Refusal { .. }) | None => {
                     let frame = String::from_utf8_lossy(&frame);
                     return Err(BenchError::Protocol(format!("a send was answered with {frame}")));

@@ -94,6 +94,11 @@ impl Run {
         self.completed.set(self.completed.get() + 1);
     }
 
+    /// Messages that completed since the run began.
+    pub(crate) fn total(&self) -> u64 {
+        self.completed.get()
+    }
+
     /// Counts an answer and its latency in nanoseconds.
     pub(crate) fn answered(&self, latency: u64) {
         self.answers_latency.borrow_mut().record(latency);
@@ -129,7 +134,8 @@ impl Run {
         }
     }
 
-    fn wake_all(&self) {
+    /// Has every driver polled again.
+    pub(crate) fn wake_all(&self) {
         for waker in self.wakers.borrow().iter().flatten() {
             waker.wake_by_ref();
         }
@@ -197,11 +203,32 @@ pub(crate) async fn measure(
     plan: &Plan<'_>,
 ) -> Result<Measured, BenchError> {
     plan.progress.set_length((plan.warm_up + plan.window).as_millis() as u64);
-    watch(run, &mut drivers, plan, plan.warm_up).await?;
+    load(run, &mut drivers, plan, tokio::time::sleep(plan.warm_up)).await?;
+    let (measured, ()) = load(run, &mut drivers, plan, tokio::time::sleep(plan.window)).await?;
+    finish(run, drivers, plan).await?;
+    if measured.completed == 0 {
+        return Err(BenchError::Audit("no message completed in the measured window".to_owned()));
+    }
+    Ok(measured)
+}
+
+/// Ends the load and waits until every driver has all that it was sent and its audit passed.
+pub(crate) async fn finish(run: &Run, drivers: Drivers, plan: &Plan<'_>) -> Result<(), BenchError> {
+    run.sending.set(false);
+    drain(run, drivers, plan.drain_limit).await
+}
+
+/// Lets the load run until `until` is there, and says what happened meanwhile. Any driver that ends in it has failed.
+pub(crate) async fn load<T>(
+    run: &Run,
+    drivers: &mut Drivers,
+    plan: &Plan<'_>,
+    until: impl Future<Output = T>,
+) -> Result<(Measured, T), BenchError> {
     run.answers_latency.borrow_mut().clear();
     run.delivery_latency.borrow_mut().clear();
     let start = read(run, plan)?;
-    watch(run, &mut drivers, plan, plan.window).await?;
+    let output = watch(run, drivers, plan, until).await?;
     let end = read(run, plan)?;
     let measured = Measured {
         elapsed: end.at - start.at,
@@ -212,39 +239,31 @@ pub(crate) async fn measure(
         answers_latency: run.answers_latency.borrow().clone(),
         delivery_latency: run.delivery_latency.borrow().clone(),
     };
-    run.sending.set(false);
-    drain(run, drivers, plan.drain_limit).await?;
-    if measured.completed == 0 {
-        return Err(BenchError::Audit("no message completed in the measured window".to_owned()));
-    }
-    Ok(measured)
+    Ok((measured, output))
 }
 
-/// Lets the load run for a while; any driver that ends in it has failed.
-async fn watch(
+async fn watch<T>(
     run: &Run,
     drivers: &mut Drivers,
     plan: &Plan<'_>,
-    duration: Duration,
-) -> Result<(), BenchError> {
-    let end = Instant::now() + duration;
+    until: impl Future<Output = T>,
+) -> Result<T, BenchError> {
+    let mut until = std::pin::pin!(until);
     let mut last = run.completed.get();
-    while Instant::now() < end {
-        let tick = TICK.min(end.saturating_duration_since(Instant::now()));
+    loop {
         tokio::select! {
-            () = tokio::time::sleep(tick) => {}
-            ended = drivers.join_next() => {
-                verdict(ended)?;
+            output = &mut until => return Ok(output),
+            () = tokio::time::sleep(TICK) => {}
+            Some(ended) = drivers.join_next() => {
+                verdict(Some(ended))?;
                 return Err(BenchError::Audit("a driver ended in the middle of the run".to_owned()));
             }
         }
         let completed = run.completed.get();
-        plan.progress.inc(tick.as_millis() as u64);
-        plan.progress
-            .set_message(format!("{:.0} msg/s", (completed - last) as f64 / tick.as_secs_f64().max(1e-3)));
+        plan.progress.inc(TICK.as_millis() as u64);
+        plan.progress.set_message(format!("{:.0}/s", (completed - last) as f64 / TICK.as_secs_f64()));
         last = completed;
     }
-    Ok(())
 }
 
 /// Waits until every driver has all that it was sent and its audit passed.

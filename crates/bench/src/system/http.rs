@@ -1,4 +1,4 @@
-//! The few REST calls that prepare a run.
+//! The few REST calls that a run needs.
 
 use std::net::SocketAddr;
 
@@ -15,13 +15,13 @@ use tokio::net::TcpStream;
 use crate::error::BenchError;
 
 /// One kept-alive connection to a server.
-pub(super) struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     requests: SendRequest<Full<Bytes>>,
 }
 
 impl Client {
-    pub(super) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self, BenchError> {
         let stream = TcpStream::connect(address).await?;
         let (requests, connection) = http1::handshake(TokioIo::new(stream)).await?;
         // The connection ends with the client; what went wrong shows in the request that fails.
@@ -30,7 +30,7 @@ impl Client {
     }
 
     /// Sends one request and returns status and body.
-    pub(super) async fn request(
+    pub(crate) async fn request(
         &mut self,
         method: Method,
         path: &str,

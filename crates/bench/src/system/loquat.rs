@@ -2,6 +2,7 @@
 
 use std::{ffi::OsString, net::SocketAddr, path::Path, process::Command};
 
+use futures_util::future::try_join_all;
 use hyper::{Method, StatusCode};
 use serde::Deserialize;
 
@@ -45,8 +46,15 @@ pub(super) fn serve_arguments(address: SocketAddr, data: &Path) -> Vec<OsString>
     ]
 }
 
+/// What `loquat admin seed` made.
+pub(super) struct Accounts {
+    pub(super) accounts: Vec<Account>,
+    /// What it printed.
+    pub(super) lines: Vec<u8>,
+}
+
 /// Makes accounts in an empty data directory before the server starts.
-pub(super) fn seed(binary: &Path, data: &Path, users: usize) -> Result<Vec<Account>, BenchError> {
+pub(super) fn seed(binary: &Path, data: &Path, users: usize) -> Result<Accounts, BenchError> {
     let output = Command::new(binary)
         .args(["admin", "seed", "--users", &users.to_string(), "--prefix", "bench", "--data"])
         .arg(data)
@@ -68,7 +76,44 @@ pub(super) fn seed(binary: &Path, data: &Path, users: usize) -> Result<Vec<Accou
     if accounts.len() != users {
         return Err(BenchError::Server(format!("admin seed made {} accounts of {users}", accounts.len())));
     }
-    Ok(accounts)
+    Ok(Accounts { accounts, lines: output.stdout })
+}
+
+/// Connections that make direct conversations at the same time.
+const CREATORS: usize = 32;
+
+/// Makes direct conversations between these accounts, by their places; the first one of a pair creates it.
+pub(super) async fn create_directs(
+    address: SocketAddr,
+    accounts: &[Account],
+    pairs: &[(usize, usize)],
+) -> Result<Vec<Conversation>, BenchError> {
+    let create_share = async |pairs: &[(usize, usize)]| {
+        let mut client = Client::connect(address).await?;
+        let mut conversations = Vec::with_capacity(pairs.len());
+        for (one, other) in pairs {
+            let body = serde_json::json!({ "kind": "direct", "members": [accounts[*other].id] });
+            conversations.push(create(&mut client, &accounts[*one], &body).await?);
+        }
+        Ok::<_, BenchError>(conversations)
+    };
+    let share = pairs.len().div_ceil(CREATORS).max(1);
+    Ok(try_join_all(pairs.chunks(share).map(create_share)).await?.concat())
+}
+
+async fn create(
+    client: &mut Client,
+    creator: &Account,
+    body: &serde_json::Value,
+) -> Result<Conversation, BenchError> {
+    let (status, answer) =
+        client.request(Method::POST, "/v1/conversations", Some(&creator.token), body.to_string()).await?;
+    if status != StatusCode::CREATED {
+        let answer = String::from_utf8_lossy(&answer);
+        return Err(BenchError::Protocol(format!("POST /v1/conversations answered {status}: {answer}")));
+    }
+    let Created { id, head } = serde_json::from_slice(&answer)?;
+    Ok(Conversation { id, head })
 }
 
 /// Members that a request may name.
@@ -99,13 +144,7 @@ pub(super) async fn create_conversations(
             }
             Layout::Pairs(_) | Layout::Users(_) => serde_json::json!({ "kind": "direct", "members": others }),
         };
-        let (status, answer) =
-            client.request(Method::POST, "/v1/conversations", Some(&creator.token), body.to_string()).await?;
-        if status != StatusCode::CREATED {
-            let answer = String::from_utf8_lossy(&answer);
-            return Err(BenchError::Protocol(format!("POST /v1/conversations answered {status}: {answer}")));
-        }
-        let created: Created = serde_json::from_slice(&answer)?;
+        let created = create(&mut client, creator, &body).await?;
         for users in rest.chunks(AT_A_TIME) {
             let path = format!("/v1/conversations/{}/members", created.id);
             let body = serde_json::json!({ "users": users }).to_string();
@@ -115,7 +154,7 @@ pub(super) async fn create_conversations(
                 return Err(BenchError::Protocol(format!("POST {path} answered {status}: {answer}")));
             }
         }
-        conversations.push(Conversation { id: created.id, head: created.head });
+        conversations.push(created);
     }
     Ok(conversations)
 }
@@ -151,7 +190,7 @@ mod tests {
             let directory = tempfile::tempdir().unwrap();
             let seeded = seed(&stub(directory.path(), &script), directory.path(), users);
             assert_eq!(seeded.is_ok(), succeeds, "{script}");
-            if let Ok(accounts) = seeded {
+            if let Ok(Accounts { accounts, .. }) = seeded {
                 assert_eq!((accounts[0].id.as_str(), accounts[0].token.as_str()), ("12", "a.b.c"));
                 assert_eq!(accounts[0].number().unwrap(), 12);
             }

@@ -7,6 +7,7 @@
 mod http;
 mod loquat;
 mod process;
+mod store;
 
 use std::{
     ffi::OsString,
@@ -18,7 +19,11 @@ use clap::ValueEnum;
 use serde::Serialize;
 use tempfile::TempDir;
 
-pub(crate) use self::process::ServerProcess;
+pub(crate) use self::{
+    http::Client,
+    process::ServerProcess,
+    store::{Extent, GrowingStore},
+};
 use crate::{error::BenchError, layout::Layout};
 
 /// A system that can be loaded.
@@ -96,6 +101,16 @@ pub(crate) struct Launcher {
     pub(crate) core: Option<usize>,
 }
 
+impl Deployment {
+    /// Makes direct conversations between these accounts, by their places.
+    pub(crate) async fn create_directs(
+        &self,
+        pairs: &[(usize, usize)],
+    ) -> Result<Vec<Conversation>, BenchError> {
+        loquat::create_directs(self.address, &self.accounts, pairs).await
+    }
+}
+
 impl Launcher {
     /// Starts a system with an empty directory and makes the users and conversations of `layout`.
     pub(crate) async fn deploy(&self, system: System, layout: Layout) -> Result<Deployment, BenchError> {
@@ -118,7 +133,7 @@ impl Launcher {
             System::Loquat => {
                 let binary = self.binary(system)?;
                 let data = directory.path().join("data");
-                let accounts = loquat::seed(&binary, &data, layout.users())?;
+                let accounts = loquat::seed(&binary, &data, layout.users())?.accounts;
                 let mut process = ServerProcess::spawn(
                     &binary,
                     &loquat::serve_arguments(address, &data),

@@ -17,6 +17,13 @@ use crate::{error::BenchError, machine};
 const READY_LIMIT: Duration = Duration::from_secs(30);
 /// Pause between two looks at a server that is starting; a bound on the error of start times.
 const READY_POLL: Duration = Duration::from_micros(500);
+/// Between two looks at what a server does of itself.
+const IDLE_POLL: Duration = Duration::from_millis(300);
+/// The share of a core below which it counts as idle, in so many looks one after the other: longer than workers pause.
+const IDLE_SHARE: f64 = 0.03;
+const IDLE_LOOKS: u32 = 4;
+/// How long a server may be busy with itself.
+const IDLE_LIMIT: Duration = Duration::from_secs(300);
 /// How much of a failed server's output is shown.
 const SHOWN_OUTPUT_BYTES: usize = 2000;
 
@@ -74,6 +81,24 @@ impl ServerProcess {
             }
             tokio::time::sleep(READY_POLL).await;
         }
+    }
+
+    /// Waits until the server does nothing of itself any more.
+    pub(crate) async fn wait_until_idle(&self) -> Result<(), BenchError> {
+        let (start, mut quiet) = (Instant::now(), 0);
+        let mut before = machine::process_cpu_time(self.pid())?;
+        while quiet < IDLE_LOOKS {
+            let looked = Instant::now();
+            tokio::time::sleep(IDLE_POLL).await;
+            let now = machine::process_cpu_time(self.pid())?;
+            let busy = now.saturating_sub(before) > looked.elapsed().mul_f64(IDLE_SHARE);
+            quiet = if busy { 0 } else { quiet + 1 };
+            before = now;
+            if start.elapsed() > IDLE_LIMIT {
+                return Err(BenchError::Server(format!("the server is still busy after {IDLE_LIMIT:?}")));
+            }
+        }
+        Ok(())
     }
 
     /// Id of the process.

@@ -1,6 +1,6 @@
 //! Workload (c): what an authenticated socket costs while nothing happens.
 
-use std::{future::poll_fn, task::Poll, time::Instant};
+use std::time::Instant;
 
 use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
@@ -12,9 +12,18 @@ use crate::{
 };
 
 /// Handshakes under way at once.
-const CONNECTING: usize = 64;
+pub(super) const CONNECTING: usize = 64;
 /// Descriptors that the generator and a server need beside their sockets.
 const SPARE_DESCRIPTORS: u64 = 128;
+
+/// Refuses more sockets than this process may have.
+pub(super) fn check_descriptors(sockets: usize) -> Result<(), BenchError> {
+    let descriptors = machine::raise_descriptor_limit()?;
+    if sockets as u64 + SPARE_DESCRIPTORS > descriptors {
+        return Err(BenchError::Arguments(format!("{sockets} sockets do not fit {descriptors} descriptors")));
+    }
+    Ok(())
+}
 
 /// Connects a socket for each of as many users, waits, and compares the server's resident memory. The
 /// sockets answer pings meanwhile, and all must still be open at the end.
@@ -24,10 +33,7 @@ pub(super) async fn run(
     sockets: usize,
     progress: &ProgressBar,
 ) -> Result<Values, BenchError> {
-    let descriptors = machine::raise_descriptor_limit()?;
-    if sockets as u64 + SPARE_DESCRIPTORS > descriptors {
-        return Err(BenchError::Arguments(format!("{sockets} sockets do not fit {descriptors} descriptors")));
-    }
+    check_descriptors(sockets)?;
     let deployment = bench.launcher.deploy(system, Layout::Users(sockets)).await?;
     let before = machine::resident_kib(deployment.process.pid())?;
     progress.set_length(sockets as u64);
@@ -38,7 +44,8 @@ pub(super) async fn run(
         .buffer_unordered(CONNECTING);
     let mut open = JoinSet::new();
     while let Some(socket) = connected.next().await {
-        open.spawn_local(stay(socket?));
+        let mut socket = socket?;
+        open.spawn_local(async move { socket.stay().await });
         progress.inc(1);
     }
     let seconds = start.elapsed().as_secs_f64();
@@ -57,18 +64,4 @@ pub(super) async fn run(
         (Metric::MemoryAfter, after as f64 / 1024.0),
         (Metric::ConnectsPerSecond, sockets as f64 / seconds),
     ])
-}
-
-/// Keeps a socket open and answers its pings; returns only when it fails.
-async fn stay(mut socket: Socket) -> BenchError {
-    poll_fn(|context| {
-        loop {
-            match socket.poll_frame(context) {
-                Poll::Ready(Err(error)) => return Poll::Ready(error),
-                Poll::Ready(Ok(_)) => {}
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    })
-    .await
 }

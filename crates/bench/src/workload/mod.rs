@@ -1,13 +1,18 @@
 //! What is measured. Each workload turns one system into one [`Sample`]; the loop here interleaves the
 //! systems, so that a slow minute of the machine meets all of them, and probes the disk before each.
 //!
-//! To add a workload: a variant of [`Case`], a module that returns the values of one run, and the columns
-//! of its table in [`Case::columns`].
+//! To add a workload: a letter in [`Workload`], a variant of [`Case`], a module that returns the values of one run,
+//! and the title of its table in `report.rs`.
 
-pub(crate) mod groups;
-pub(crate) mod idle;
-pub(crate) mod one_to_one;
-pub(crate) mod start;
+mod case;
+mod groups;
+mod growth;
+mod history;
+mod idle;
+mod one_to_one;
+mod presence;
+mod reconnect;
+mod start;
 
 use std::{
     fmt,
@@ -15,7 +20,6 @@ use std::{
     time::Duration,
 };
 
-use clap::ValueEnum;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use serde::Serialize;
 
@@ -28,85 +32,13 @@ use crate::{
     layout::Layout,
     machine,
     report::{Metric, Sample},
-    system::{Deployment, Launcher, System},
+    system::{Deployment, GrowingStore, Launcher, ServerProcess, System},
 };
+
+pub(crate) use self::case::{Case, Growth, Workload};
 
 /// How long messages may take to complete after the last send.
 const DRAIN_LIMIT: Duration = Duration::from_secs(20);
-
-/// A workload, by the letter that names it in reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Workload {
-    /// Durable one-to-one messages; selects [`Workload::Paced`] too.
-    #[value(name = "a")]
-    OneToOne,
-    /// Durable one-to-one messages at a fixed rate.
-    #[value(skip)]
-    Paced,
-    /// Groups.
-    #[value(name = "b")]
-    Groups,
-    /// One channel with a large audience.
-    #[value(name = "b2")]
-    Channel,
-    /// Idle sockets.
-    #[value(name = "c")]
-    Idle,
-    /// Start, size and empty memory.
-    #[value(name = "h")]
-    Start,
-}
-
-/// One row of figures: a workload with its parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Case {
-    /// Pairs that keep a window of messages under way.
-    Closed { pairs: usize, window: usize },
-    /// Pairs that send at a fixed total rate.
-    Open { pairs: usize, per_second: u32 },
-    /// Groups whose first members write.
-    Groups { groups: usize, members: usize, receipts: bool },
-    /// A channel whose owner writes; readers acknowledge or not.
-    Channel { members: usize, acks: bool },
-    /// Sockets that only stay connected.
-    Idle { sockets: usize },
-    /// From the start of the process to the first 200.
-    Start,
-}
-
-impl Case {
-    /// The workload it belongs to.
-    pub(crate) fn workload(self) -> Workload {
-        match self {
-            Self::Closed { .. } => Workload::OneToOne,
-            Self::Open { .. } => Workload::Paced,
-            Self::Groups { .. } => Workload::Groups,
-            Self::Channel { .. } => Workload::Channel,
-            Self::Idle { .. } => Workload::Idle,
-            Self::Start => Workload::Start,
-        }
-    }
-}
-
-impl fmt::Display for Case {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed { pairs, window } => write!(formatter, "closed P={pairs} W={window}"),
-            Self::Open { pairs, per_second } => write!(formatter, "open P={pairs} {per_second}/s"),
-            Self::Groups { groups, members, receipts } => {
-                let receipts = if *receipts { "on" } else { "off" };
-                write!(formatter, "{groups} groups of {members}, receipts {receipts}")
-            }
-            Self::Channel { members, acks } => {
-                let acks = if *acks { "on" } else { "off" };
-                write!(formatter, "a channel of {members}, acks {acks}")
-            }
-            Self::Idle { sockets } => write!(formatter, "{sockets} sockets"),
-            Self::Start => formatter.write_str("start"),
-        }
-    }
-}
 
 /// How the workloads run.
 #[derive(Clone, Debug, Serialize)]
@@ -127,6 +59,10 @@ pub(crate) struct Settings {
     pub(crate) group_writers: usize,
     /// Messages under way for each writer of a group.
     pub(crate) group_window: usize,
+    /// Accounts of the store that grows.
+    pub(crate) store_users: usize,
+    /// Conversations of it that messages are written into.
+    pub(crate) store_spread: u64,
     /// How readers acknowledge where receipts are on.
     #[serde(serialize_with = "as_debug")]
     pub(crate) acks: Acks,
@@ -158,13 +94,16 @@ impl Bench {
     /// Runs all cases in all rounds on all systems.
     pub(crate) async fn run(&self, cases: &[Case]) -> Result<Vec<Sample>, BenchError> {
         let Settings { systems, repeat, .. } = &self.settings;
-        let overall = self.screen.add(ProgressBar::new((cases.len() * repeat * systems.len()) as u64));
+        let runs: usize = cases.iter().map(|case| case.systems(systems).count() * repeat).sum();
+        let overall = self.screen.add(ProgressBar::new(runs as u64));
         overall.set_style(style("{pos:>3}/{len} runs [{bar:30}] {elapsed_precise}, about {eta} left"));
         let mut samples = Vec::new();
+        // One for all cases that need it: writing a large one takes minutes.
+        let mut store = None;
         for case in cases {
             for round in 0..*repeat {
-                for system in systems {
-                    samples.push(self.sample(*case, *system, round).await?);
+                for system in case.systems(systems) {
+                    samples.push(self.sample((*case, system, round), &mut store).await?);
                     overall.inc(1);
                 }
             }
@@ -173,32 +112,16 @@ impl Bench {
         Ok(samples)
     }
 
-    async fn sample(&self, case: Case, system: System, round: usize) -> Result<Sample, BenchError> {
+    async fn sample(
+        &self,
+        (case, system, round): (Case, System, usize),
+        store: &mut Option<GrowingStore>,
+    ) -> Result<Sample, BenchError> {
         let fdatasync_us = machine::probe_fdatasync_us(&self.launcher.scratch)?;
         let progress = self.screen.add(ProgressBar::new(1));
         progress.set_style(style("{prefix} [{bar:30}] {msg}"));
         progress.set_prefix(format!("{case}, {}", system.title()));
-        let outcome = match case {
-            Case::Closed { pairs, window } => {
-                one_to_one::closed(self, system, (pairs, window), &progress).await
-            }
-            Case::Open { pairs, per_second } => {
-                one_to_one::open(self, system, (pairs, per_second), &progress).await
-            }
-            Case::Groups { groups, members, receipts } => {
-                let (layout, writers) =
-                    (Layout::Groups { count: groups, size: members }, self.settings.group_writers);
-                let shape = groups::Shape { layout, writers, acks: receipts, receipts };
-                groups::run(self, system, &shape, &progress).await
-            }
-            Case::Channel { members, acks } => {
-                let layout = Layout::Channel(members);
-                let shape = groups::Shape { layout, writers: 1, acks, receipts: false };
-                groups::run(self, system, &shape, &progress).await
-            }
-            Case::Idle { sockets } => idle::run(self, system, sockets, &progress).await,
-            Case::Start => start::run(self, system, &progress).await,
-        };
+        let outcome = self.values(case, system, (store, &progress)).await;
         progress.finish_and_clear();
         let values =
             outcome.map_err(|error| BenchError::Server(format!("{case}, {}: {error}", system.title())))?;
@@ -209,17 +132,72 @@ impl Bench {
         }
         Ok(sample)
     }
-}
 
-impl Bench {
-    fn plan<'a>(&self, deployment: &Deployment, progress: &'a ProgressBar) -> Plan<'a> {
-        Plan {
-            warm_up: self.settings.warm_up,
-            window: self.settings.window,
-            drain_limit: DRAIN_LIMIT,
-            server_pid: deployment.process.pid(),
-            progress,
+    async fn values(
+        &self,
+        case: Case,
+        system: System,
+        (store, progress): (&mut Option<GrowingStore>, &ProgressBar),
+    ) -> Result<Values, BenchError> {
+        match case {
+            Case::Closed { pairs, window } => {
+                one_to_one::closed(self, system, (pairs, window), progress).await
+            }
+            Case::Open { pairs, per_second } => {
+                one_to_one::open(self, system, (pairs, per_second), progress).await
+            }
+            Case::Groups { groups, members, receipts } => {
+                let (layout, writers) =
+                    (Layout::Groups { count: groups, size: members }, self.settings.group_writers);
+                let shape = groups::Shape { layout, writers, acks: receipts, receipts };
+                groups::run(self, system, &shape, progress).await
+            }
+            Case::Channel { members, acks } => {
+                let layout = Layout::Channel(members);
+                let shape = groups::Shape { layout, writers: 1, acks, receipts: false };
+                groups::run(self, system, &shape, progress).await
+            }
+            Case::Idle { sockets } => idle::run(self, system, sockets, progress).await,
+            Case::Reconnect { sockets } => reconnect::run(self, sockets, progress).await,
+            Case::History(extent) => history::run(self, self.store(store)?, extent, progress).await,
+            Case::Presence { groups } => presence::run(self, groups, progress).await,
+            Case::Grown(Growth::Conversations(extent) | Growth::Messages(extent)) => {
+                growth::sends(self, self.store(store)?, extent, progress).await
+            }
+            Case::Grown(Growth::Members(layout)) => {
+                growth::members(self, self.store(store)?, layout, progress).await
+            }
+            Case::Grown(Growth::Start(extent)) => {
+                growth::start(self, self.store(store)?, extent, progress).await
+            }
+            Case::Start => start::run(self, system, progress).await,
         }
+    }
+
+    /// The store that grows, made when it is first needed.
+    fn store<'s>(&self, store: &'s mut Option<GrowingStore>) -> Result<&'s mut GrowingStore, BenchError> {
+        let made = match store.take() {
+            Some(made) => made,
+            None => {
+                let Settings { store_users, store_spread, .. } = self.settings;
+                GrowingStore::new(&self.launcher, store_users, store_spread)?
+            }
+        };
+        Ok(store.insert(made))
+    }
+
+    fn plan<'a>(&self, deployment: &Deployment, progress: &'a ProgressBar) -> Plan<'a> {
+        self.plan_of(&deployment.process, (self.settings.warm_up, self.settings.window), progress)
+    }
+
+    /// The plan of a run with a warm-up and a window of its own.
+    fn plan_of<'a>(
+        &self,
+        process: &ServerProcess,
+        (warm_up, window): (Duration, Duration),
+        progress: &'a ProgressBar,
+    ) -> Plan<'a> {
+        Plan { warm_up, window, drain_limit: DRAIN_LIMIT, server_pid: process.pid(), progress }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Workload (a): durable one-to-one messages, as fast as a window allows or at a fixed rate.
 
-use std::{cell::RefCell, collections::VecDeque, future::poll_fn, rc::Rc};
+use std::{cell::RefCell, collections::VecDeque, future::poll_fn, net::SocketAddr, rc::Rc};
 
 use indicatif::ProgressBar;
 
@@ -14,14 +14,14 @@ use crate::{
     },
     layout::Layout,
     report::Metric,
-    system::{Deployment, System},
+    system::{Account, Conversation, Deployment, System},
 };
 
 /// Seconds of an open loop's messages that may wait unsent before the run is given up.
 const BACKLOG_LIMIT_SECONDS: usize = 5;
 
 /// Times at which a pair is to send.
-type Schedule = Rc<RefCell<VecDeque<u64>>>;
+pub(super) type Schedule = Rc<RefCell<VecDeque<u64>>>;
 
 /// `(pairs, window)`: each pair keeps `window` messages under way; a slot frees when its message was
 /// answered, delivered, and its receipt came back.
@@ -69,21 +69,33 @@ async fn connect(
 ) -> Result<Vec<Pair>, BenchError> {
     let mut pairs = Vec::with_capacity(deployment.conversations.len());
     for (index, conversation) in deployment.conversations.iter().enumerate() {
-        let (writer, reader) = (&deployment.accounts[2 * index], &deployment.accounts[2 * index + 1]);
-        let parts = PairParts {
-            writer: Socket::connect(deployment.address, writer).await?,
-            reader: Socket::connect(deployment.address, reader).await?,
-            reader_id: reader.number()?,
-            writer_number: index as u64,
-            conversation: conversation.clone(),
-            load: load(index),
-        };
-        pairs.push(Pair::new(run, parts));
+        let members = (&deployment.accounts[2 * index], &deployment.accounts[2 * index + 1]);
+        let what = (conversation, index as u64, load(index));
+        pairs.push(connect_pair(run, deployment.address, members, what).await?);
     }
     Ok(pairs)
 }
 
-fn drive(drivers: &mut Drivers, mut pair: Pair) {
+/// Connects the writer and the reader of a direct conversation; the number makes the writer's texts.
+pub(super) async fn connect_pair(
+    run: &Rc<Run>,
+    address: SocketAddr,
+    (writer, reader): (&Account, &Account),
+    (conversation, number, load): (&Conversation, u64, Load),
+) -> Result<Pair, BenchError> {
+    let parts = PairParts {
+        writer: Socket::connect(address, writer).await?,
+        reader: Socket::connect(address, reader).await?,
+        reader_id: reader.number()?,
+        writer_number: number,
+        conversation: conversation.clone(),
+        load,
+    };
+    Ok(Pair::new(run, parts))
+}
+
+/// Lets a pair work.
+pub(super) fn drive(drivers: &mut Drivers, mut pair: Pair) {
     drivers.spawn_local(async move {
         poll_fn(|context| pair.poll(context)).await?;
         Ok(pair.into_sockets())
