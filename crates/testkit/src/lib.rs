@@ -5,6 +5,8 @@
 //! outlive a crash of the service above it ([`Faults`], [`MemoryStore::after_crash`]). With [`SeededRandom`],
 //! [`TestClock`] and a [`deterministic`] runtime, a seed replays a whole schedule.
 //!
+//! [`PostgresServer`] is a real database of a test's own.
+//!
 //! [`TestApp`] is the domain, wired over any storage; [`TestSession`] is a live session with its frames parsed.
 //!
 //! Nothing that ships depends on this crate. To add a storage port: a module in `memory`, named after the port, and a
@@ -15,6 +17,7 @@ mod bus;
 mod clock;
 mod faults;
 mod memory;
+mod postgres;
 mod random;
 mod runtime;
 mod session;
@@ -24,6 +27,7 @@ pub use bus::Tap;
 pub use clock::TestClock;
 pub use faults::{Faults, WriteFailure};
 pub use memory::{MemoryStore, Stay};
+pub use postgres::PostgresServer;
 pub use random::{Dice, SeededRandom};
 pub use runtime::deterministic;
 pub use session::{Received, TestSession};

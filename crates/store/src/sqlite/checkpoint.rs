@@ -18,10 +18,11 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
-use super::error::{OpenError, Outcome, is_sync_failure};
+use super::error::{OpenError, is_sync_failure};
 use super::options::FatalHandler;
 use super::pragmas::{self, Purpose};
-use super::queue::Queue;
+use crate::queue::Queue;
+use crate::sql::error::Outcome;
 
 /// Nothing is under way.
 const IDLE: u8 = 0;
@@ -131,10 +132,11 @@ impl CheckpointThread {
 
 /// Copies what can be copied without waiting for anybody: (pages in the log, pages copied).
 fn passive(connection: &Connection) -> Outcome<(i32, i32)> {
-    connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE)
+    Ok(connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::PASSIVE)?)
 }
 
 /// Copies everything and empties the log.
 pub(super) fn truncate(connection: &Connection) -> Outcome<()> {
-    connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::TRUNCATE).map(drop)
+    connection.wal_checkpoint_v2(Some(rusqlite::MAIN_DB), CheckpointMode::TRUNCATE)?;
+    Ok(())
 }

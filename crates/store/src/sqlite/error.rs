@@ -1,14 +1,11 @@
 //! What can go wrong in SQLite, and what it means for whom.
 
-use std::error::Error as _;
 use std::path::PathBuf;
 
-use loquat_domain::ports::StoreError;
-use rusqlite::{ErrorCode, ffi};
+use rusqlite::ffi;
 use thiserror::Error;
 
-/// What a piece of work in a transaction comes to.
-pub(super) type Outcome<T> = Result<T, rusqlite::Error>;
+use crate::sql::error::SqlError;
 
 /// Why a store cannot be opened, copied or restored.
 #[derive(Debug, Error)]
@@ -55,18 +52,24 @@ pub enum OpenError {
     /// SQLite refuses.
     #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
+    /// What is stored cannot be read.
+    #[error("{0}")]
+    Unreadable(String),
 }
 
-/// A stored value that this software cannot have written.
-pub(super) fn corrupt(what: impl Into<String>) -> rusqlite::Error {
-    let what: String = what.into();
-    rusqlite::Error::FromSqlConversionFailure(usize::MAX, rusqlite::types::Type::Null, what.into())
+impl From<SqlError> for OpenError {
+    fn from(error: SqlError) -> Self {
+        match error {
+            SqlError::Sqlite(error) => Self::Sqlite(error),
+            other => Self::Unreadable(other.to_string()),
+        }
+    }
 }
 
 /// Whether a sync of a file failed: the kernel may have dropped what was dirty and a second sync that succeeds
 /// proves nothing (Rebello et al., "Can Applications Recover from fsync Failures?", USENIX ATC 2020). Nothing may be
 /// acknowledged after it; the process stops and recovers from what the disk holds.
-pub(super) fn is_sync_failure(error: &rusqlite::Error) -> bool {
+pub(super) fn is_sync_failure(error: &SqlError) -> bool {
     extended_code(error).is_some_and(is_sync_failure_code)
 }
 
@@ -74,60 +77,22 @@ const fn is_sync_failure_code(code: i32) -> bool {
     matches!(code, ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC | ffi::SQLITE_IOERR_COMMIT_ATOMIC)
 }
 
-/// Whether the whole transaction cannot be trusted after this error: it came from the world, not from one job.
-pub(super) fn breaks_transaction(error: &rusqlite::Error) -> bool {
-    !matches!(
-        error,
-        rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..)
-            | rusqlite::Error::QueryReturnedNoRows
-            | rusqlite::Error::SqliteFailure(ffi::Error { code: ErrorCode::ConstraintViolation, .. }, _)
-    )
-}
-
-/// Whether a row holds what this software cannot have written, while the file itself can be read.
-pub(super) const fn is_unreadable(error: &rusqlite::Error) -> bool {
-    matches!(
-        error,
-        rusqlite::Error::FromSqlConversionFailure(..)
-            | rusqlite::Error::IntegralValueOutOfRange(..)
-            | rusqlite::Error::InvalidColumnType(..)
-    )
-}
-
-fn extended_code(error: &rusqlite::Error) -> Option<i32> {
+const fn extended_code(error: &SqlError) -> Option<i32> {
     match error {
-        rusqlite::Error::SqliteFailure(failure, _) => Some(failure.extended_code),
+        SqlError::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => Some(failure.extended_code),
         _ => None,
-    }
-}
-
-/// The same in the words of the ports.
-pub(super) fn store_error(error: &rusqlite::Error) -> StoreError {
-    match error {
-        rusqlite::Error::FromSqlConversionFailure(..) => {
-            StoreError::Corrupt(error.source().map_or_else(|| error.to_string(), ToString::to_string))
-        }
-        rusqlite::Error::IntegralValueOutOfRange(..)
-        | rusqlite::Error::InvalidColumnType(..)
-        | rusqlite::Error::QueryReturnedNoRows => StoreError::Corrupt(error.to_string()),
-        rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
-            ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::ConstraintViolation => {
-                StoreError::Corrupt(error.to_string())
-            }
-            _ => StoreError::Unavailable(error.to_string()),
-        },
-        _ => StoreError::Unavailable(error.to_string()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use loquat_domain::ports::StoreError;
 
-    fn failure(code: i32) -> rusqlite::Error {
-        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+    use super::*;
+    use crate::sql::error::{breaks_transaction, corrupt, store_error};
+
+    fn failure(code: i32) -> SqlError {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into()
     }
 
     #[test]

@@ -4,12 +4,15 @@ use std::path::Path;
 
 use loquat_domain::ports::Finding;
 use loquat_proto::{ConversationId, Timestamp};
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::Connection as Raw;
 
-use super::codec::Columns;
-use super::error::{OpenError, Outcome};
+use super::error::OpenError;
 use super::pragmas::{self, Purpose};
-use super::{derived, schema};
+use super::schema;
+use crate::sql::codec::Columns;
+use crate::sql::derived;
+use crate::sql::driver::{Connection, OptionalExtension};
+use crate::sql::error::Outcome;
 
 /// Page cache of the connection, in KiB.
 const CACHE_KIB: u32 = 4096;
@@ -68,6 +71,7 @@ fn look(path: &Path, thorough: bool) -> Result<Examination, OpenError> {
     if let Some(first) = damage.first() {
         return Err(OpenError::Damaged { path: path.to_owned(), findings: first.clone() });
     }
+    let connection = Connection::from(connection);
     let known_schema = schema::known();
     let schema = count(&connection, "SELECT COALESCE(MAX(version), 0) FROM refinery_schema_history")?;
     let schema = u32::try_from(schema).unwrap_or(u32::MAX);
@@ -103,8 +107,8 @@ fn count(connection: &Connection, sql: &str) -> Outcome<u64> {
     connection.query_row(sql, [], |row| row.int(0))
 }
 
-fn check(connection: &Connection, pragma: &str) -> Outcome<Vec<String>> {
-    let check = || -> Outcome<Vec<String>> {
+fn check(connection: &Raw, pragma: &str) -> rusqlite::Result<Vec<String>> {
+    let check = || -> rusqlite::Result<Vec<String>> {
         let mut statement = connection.prepare(&format!("PRAGMA {pragma}(10)"))?;
         let lines = statement.query_map([], |row| row.get(0))?;
         lines.collect()

@@ -1,52 +1,18 @@
 //! The storage ports on embedded SQLite.
 //!
-//! One [writer](writer) thread with group commit, a few [readers](readers), a [checkpointer](checkpoint). The SQL
-//! stands beside the port that needs it; it is plain SQL with numbered parameters (`?1`), so that PostgreSQL can
-//! share it. What is particular to SQLite stays in [`pragmas`], [`checkpoint`], [`nonces`] and [`positions`].
-//!
-//! To add a call: a method of the port in the module named after the port, which hands a function over
-//! `&Connection` to the readers, or one over a [`WriteContext`](writer::WriteContext) to the writer. To change the
-//! schema: a new file in `migrations/sqlite`.
+//! One [writer](writer) thread with group commit, a few [readers](readers), a [checkpointer](checkpoint). The
+//! statements are those of [`crate::sql`]; here is how a file is opened, served, looked at and copied.
 
-mod account_log;
-mod accounts;
-mod administration;
-mod appender;
-mod audit;
 mod backup;
-mod blocks;
-mod changes;
 mod checkpoint;
-mod codec;
-mod contacts;
-mod conversations;
-mod creation;
-mod cursors;
-mod derived;
-mod devices;
-mod erase;
+mod engine;
 mod error;
 mod examine;
-mod idempotency;
-mod inspection;
-mod invites;
-mod log;
-mod messages;
-mod nonces;
 mod observe;
 mod options;
-mod outbox;
-mod positions;
 mod pragmas;
-mod presences;
-mod profiles;
-mod queue;
 mod readers;
-mod refresh;
-mod retention;
 mod schema;
-mod timeline;
-mod views;
 mod writer;
 
 use std::fs::{File, TryLockError};
@@ -55,7 +21,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use loquat_domain::ports::{Random, StoreError};
-use rusqlite::Connection;
 
 pub use backup::{Progress, backup, restore};
 pub use error::OpenError;
@@ -64,24 +29,25 @@ pub use observe::{begin_act, end_act, requeue_jobs};
 pub use options::{FatalHandler, Options};
 
 use checkpoint::CheckpointThread;
-use codec::Columns;
-use error::Outcome;
-use nonces::NonceIndex;
-use positions::Positions;
 use pragmas::Purpose;
 use readers::Readers;
 use writer::{Writer, WriterParts};
+
+use crate::sql::codec::Columns;
+use crate::sql::context::WriteContext;
+use crate::sql::driver::Connection;
+use crate::sql::nonces::NonceIndex;
+use crate::sql::positions::Positions;
+use crate::sql::{Store, erase};
 
 /// The embedded store: a cheap handle, to be cloned. It implements every storage port.
 ///
 /// One process at a time serves a store. When the last handle is dropped, or at [`close`](Self::close), what waits is
 /// written and the threads end.
-#[derive(Clone)]
-pub struct SqliteStore {
-    inner: Arc<Inner>,
-}
+pub type SqliteStore = Store<Sqlite>;
 
-struct Inner {
+/// The engine of a [`SqliteStore`].
+pub struct Sqlite {
     path: PathBuf,
     writer: Writer,
     readers: Readers,
@@ -134,16 +100,17 @@ impl SqliteStore {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }
         sync_directory(path)?;
-        let epoch = connection.query_row("SELECT epoch FROM store", [], |row| row.int(0))?;
-        erase::resume(&mut connection)?;
-        let positions = Positions::load(&connection)?;
-        let nonces = NonceIndex::load(&connection, positions.last())?;
         let (checkpoints, checkpoint) = checkpoint::start(
             path.to_owned(),
             &mut connection,
             options.checkpoint_pages,
             options.fatal.clone(),
         )?;
+        let connection = Connection::from(connection);
+        let epoch = connection.query_row("SELECT epoch FROM store", [], |row| row.int(0))?;
+        erase::resume(&connection)?;
+        let positions = Positions::load(&connection)?;
+        let nonces = NonceIndex::load(&connection, positions.last())?;
         let (readers, reader_threads) = Readers::start(path, options)?;
         let parts = WriterParts { connection, positions, nonces, checkpoints, fatal: options.fatal.clone() };
         let (writer, writer_thread) = writer::start(parts, options.writer_queue)
@@ -151,7 +118,7 @@ impl SqliteStore {
         let serving = Some(Serving { writer: writer_thread, checkpoint, _lock: lock });
         let threads = Threads { readers: reader_threads, serving };
         let inner =
-            Inner { path: path.to_owned(), writer, readers, epoch, threads: Mutex::new(Some(threads)) };
+            Sqlite { path: path.to_owned(), writer, readers, epoch, threads: Mutex::new(Some(threads)) };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -160,7 +127,7 @@ impl SqliteStore {
     /// # Errors
     /// They are not; the text says why.
     pub async fn check(&self) -> Result<(), StoreError> {
-        let probe = |context: &mut writer::WriteContext<'_>| {
+        let probe = |context: &mut WriteContext<'_>| {
             context.statement("UPDATE store SET probes = probes + 1")?.execute([]).map(drop)
         };
         self.inner.writer.call(probe).await
@@ -184,29 +151,9 @@ impl SqliteStore {
     pub fn close(&self) {
         self.inner.close();
     }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Connection) -> Outcome<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.inner.readers.call(work).await
-    }
-
-    async fn write<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut writer::WriteContext<'_>) -> Outcome<T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.inner.writer.call(work).await
-    }
 }
 
-impl std::fmt::Debug for SqliteStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteStore").field("epoch", &self.inner.epoch).finish_non_exhaustive()
-    }
-}
-
-impl Inner {
+impl Sqlite {
     fn close(&self) {
         self.writer.close();
         self.readers.close();
@@ -226,7 +173,7 @@ impl Inner {
     }
 }
 
-impl Drop for Inner {
+impl Drop for Sqlite {
     fn drop(&mut self) {
         self.close();
     }

@@ -7,16 +7,16 @@
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use loquat_domain::ports::NewAct;
-use loquat_proto::Timestamp;
-use rusqlite::Connection;
-
-use super::codec::Columns;
 use super::error::OpenError;
 use super::pragmas::{self, Purpose};
 use super::readers::Readers;
 use super::writer::Writer;
-use super::{Inner, Options, SqliteStore, Threads, audit, not_a_store, outbox, schema};
+use super::{Options, Sqlite, SqliteStore, Threads, not_a_store, schema};
+use crate::sql::codec::Columns;
+use crate::sql::driver::Connection;
+use crate::sql::{audit, outbox};
+use loquat_domain::ports::NewAct;
+use loquat_proto::Timestamp;
 
 /// Page cache of a connection that writes a few rows.
 const CACHE_KIB: u32 = 256;
@@ -34,7 +34,7 @@ impl SqliteStore {
         let epoch = connection.query_row("SELECT epoch FROM store", [], |row| row.int(0))?;
         let (readers, reader_threads) = Readers::start(path, options)?;
         let threads = Threads { readers: reader_threads, serving: None };
-        let inner = Inner {
+        let inner = Sqlite {
             path: path.to_owned(),
             writer: Writer::closed(last_pos),
             readers,
@@ -51,15 +51,16 @@ impl SqliteStore {
 /// # Errors
 /// As [`SqliteStore::observe`].
 pub fn requeue_jobs(path: &Path, jobs: &[u64], now: Timestamp) -> Result<Vec<u64>, OpenError> {
-    let mut connection = open(path, Purpose::Checkpoint)?;
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let connection = open(path, Purpose::Checkpoint)?;
+    // One that is left open by an error is rolled back with its connection.
+    connection.execute_batch("BEGIN IMMEDIATE")?;
     let mut requeued = Vec::new();
     for job in jobs {
-        if outbox::requeue(&transaction, *job, now)? {
+        if outbox::requeue(&connection, *job, now)? {
             requeued.push(*job);
         }
     }
-    transaction.commit()?;
+    connection.execute_batch("COMMIT")?;
     Ok(requeued)
 }
 
@@ -89,5 +90,5 @@ fn open(path: &Path, purpose: Purpose) -> Result<Connection, OpenError> {
         return Err(OpenError::NotAStore(path.to_owned()));
     }
     schema::require_current(&connection)?;
-    Ok(connection)
+    Ok(connection.into())
 }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use loquat_domain::ports::StoreError;
-use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::error::{OpenError, Outcome, store_error};
+use super::error::OpenError;
 use super::options::Options;
 use super::pragmas::{self, Purpose};
-use super::queue::{Queue, Refused};
+use crate::queue::{Queue, Refused};
+use crate::sql::driver::Connection;
+use crate::sql::error::{Outcome, store_error};
 
 type Job = Box<dyn FnOnce(&Connection) + Send>;
 
@@ -28,7 +29,7 @@ impl Readers {
         let queue: Arc<Queue<Job>> = Arc::new(Queue::new(options.reader_queue));
         let mut handles = Vec::with_capacity(options.readers);
         for number in 0..options.readers.max(1) {
-            let connection = pragmas::open(path, Purpose::Read, options.reader_cache_kib)?;
+            let connection = Connection::from(pragmas::open(path, Purpose::Read, options.reader_cache_kib)?);
             let queue = queue.clone();
             let handle = std::thread::Builder::new()
                 .name(format!("store-reader-{number}"))

@@ -5,9 +5,9 @@ use std::path::Path;
 use loquat_domain::ports::Random;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::codec::Integer;
 use super::error::OpenError;
 use super::pragmas::APPLICATION_ID;
+use crate::sql::codec::Integer;
 
 mod embedded {
     refinery::embed_migrations!("migrations/sqlite");

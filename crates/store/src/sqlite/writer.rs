@@ -17,36 +17,20 @@ use std::thread::JoinHandle;
 
 use loquat_domain::failpoint;
 use loquat_domain::ports::StoreError;
-use rusqlite::{CachedStatement, Connection};
 use tokio::sync::oneshot;
 
 use super::checkpoint::Checkpoints;
-use super::error::{Outcome, breaks_transaction, is_sync_failure, store_error};
-use super::nonces::NonceIndex;
+use super::error::is_sync_failure;
 use super::options::FatalHandler;
-use super::positions::Positions;
-use super::queue::{Queue, Refused};
+use crate::queue::{Queue, Refused};
+use crate::sql::context::{Slices, WriteContext};
+use crate::sql::driver::Connection;
+use crate::sql::error::{Outcome, SqlError, breaks_transaction, store_error};
+use crate::sql::nonces::NonceIndex;
+use crate::sql::positions::Positions;
 
 /// So much work goes into one transaction, counted in events or the like.
 const MAX_WEIGHT: usize = 8192;
-
-/// What a job works with: the open transaction, and what the writer knows by heart.
-pub(super) struct WriteContext<'c> {
-    pub(super) connection: &'c Connection,
-    pub(super) positions: &'c mut Positions,
-    pub(super) nonces: &'c mut NonceIndex,
-}
-
-impl<'c> WriteContext<'c> {
-    /// A prepared statement, from the connection's cache.
-    pub(super) fn statement(&self, sql: &str) -> Outcome<CachedStatement<'c>> {
-        self.connection.prepare_cached(sql)
-    }
-
-    pub(super) fn next_pos(&mut self) -> Outcome<u64> {
-        self.positions.next(self.connection)
-    }
-}
 
 /// Whether a job's failure can be undone alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +51,7 @@ enum JobEnd {
     /// There is more to do, in a later transaction.
     Continue(Job),
     /// The transaction is to be rolled back.
-    Broken(rusqlite::Error, Answer),
+    Broken(SqlError, Answer),
 }
 
 struct Queued {
@@ -81,9 +65,6 @@ pub(super) struct Writer {
     committed_pos: Arc<AtomicU64>,
     commits: Arc<AtomicU64>,
 }
-
-/// Work that goes on in slices; each returns whether it was the last.
-pub(super) type Slices = Box<dyn FnMut(&Connection) -> Outcome<bool> + Send>;
 
 impl Writer {
     /// One that takes no work, as of this position.
@@ -191,7 +172,7 @@ fn slice_job(mut slices: Slices, answer: Answer) -> Job {
 }
 
 struct Failure {
-    error: rusqlite::Error,
+    error: SqlError,
     /// Whether the transaction is lost with it.
     broken: bool,
 }
@@ -343,7 +324,7 @@ impl Thread {
     }
 
     /// Undoes the batch and says what its jobs are told.
-    fn roll_back(&mut self, error: &rusqlite::Error) -> Result<StoreError, Stop> {
+    fn roll_back(&mut self, error: &SqlError) -> Result<StoreError, Stop> {
         if is_sync_failure(error) {
             return Err(self.stop(error));
         }
@@ -363,13 +344,14 @@ impl Thread {
     }
 
     /// Stops everything without an answer.
-    fn stop(&mut self, error: &rusqlite::Error) -> Stop {
+    fn stop(&mut self, error: &SqlError) -> Stop {
         (self.parts.fatal)(&format!("a sync of the store failed: {error}"));
         Stop
     }
 
     fn checkpoint(&mut self) -> Result<(), Stop> {
-        match self.parts.checkpoints.after_commit(&self.parts.connection) {
+        let Some(connection) = self.parts.connection.sqlite() else { return Ok(()) };
+        match self.parts.checkpoints.after_commit(connection) {
             Ok(()) => Ok(()),
             Err(error) if is_sync_failure(&error) => Err(self.stop(&error)),
             Err(error) => {
@@ -386,7 +368,7 @@ impl Thread {
             parts.connection.execute_batch("BEGIN IMMEDIATE")?;
             parts.nonces.settle_all(&parts.connection, parts.positions.last())?;
             parts.connection.execute_batch("COMMIT")?;
-            super::checkpoint::truncate(&parts.connection)
+            parts.connection.sqlite().map_or(Ok(()), super::checkpoint::truncate)
         };
         if let Err(error) = settle() {
             if is_sync_failure(&error) {

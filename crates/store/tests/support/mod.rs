@@ -1,6 +1,8 @@
 //! A directory with a store, for tests.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test crate uses its part; a failure is the point")]
 
+pub(crate) mod postgres;
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -3,10 +3,10 @@ use std::sync::Mutex;
 
 use rusqlite::ffi;
 
-use super::super::codec::Columns as _;
 use super::super::pragmas::{self, Purpose};
 use super::super::{checkpoint, schema};
 use super::*;
+use crate::sql::codec::Columns as _;
 
 struct Zeros;
 
@@ -24,9 +24,10 @@ fn writer(path: &Path) -> (Writer, JoinHandle<()>, Reasons) {
     let fatal: FatalHandler = Arc::new(move |reason| told.lock().unwrap().push(reason.to_owned()));
     let mut connection = pragmas::open(path, Purpose::Write, 1024).unwrap();
     schema::migrate(&mut connection, &Zeros).unwrap();
+    let (checkpoints, _) = checkpoint::start(path.to_owned(), &mut connection, 1000, fatal.clone()).unwrap();
+    let connection = Connection::from(connection);
     let positions = Positions::load(&connection).unwrap();
     let nonces = NonceIndex::load(&connection, positions.last()).unwrap();
-    let (checkpoints, _) = checkpoint::start(path.to_owned(), &mut connection, 1000, fatal.clone()).unwrap();
     let parts = WriterParts { connection, positions, nonces, checkpoints, fatal };
     let (writer, handle) = start(parts, 16).unwrap();
     (writer, handle, reasons)
@@ -38,8 +39,8 @@ fn probe(context: &mut WriteContext<'_>) -> Outcome<i64> {
         .query_row([], |row| row.get(0))
 }
 
-fn failure(code: i32) -> rusqlite::Error {
-    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None)
+fn failure(code: i32) -> SqlError {
+    rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into()
 }
 
 #[tokio::test]
@@ -94,7 +95,7 @@ async fn a_jobs_own_failure_costs_no_neighbour() {
     let (writer, _handle, _) = writer(&directory.path().join("a.db"));
     let failing = |context: &mut WriteContext<'_>| {
         probe(context)?;
-        context.connection.execute("INSERT INTO store SELECT * FROM store", []).map(drop)
+        context.statement("INSERT INTO store SELECT * FROM store")?.execute([]).map(drop)
     };
     let (before, failed, after) = tokio::join!(writer.call(probe), writer.call(failing), writer.call(probe));
     assert_eq!((before, after), (Ok(1), Ok(2)));
