@@ -9,14 +9,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use indicatif::ProgressBar;
-use loquat_domain::Storage;
 use loquat_domain::export::{ExportDeps, Exports, verify};
-use loquat_domain::ports::Accounts as _;
 use loquat_proto::UserId;
-use loquat_store::SqliteStore;
 
 use crate::cli::PlaceArgs;
 use crate::record::on_record;
+use crate::storage::Store;
 use crate::system::SystemClock;
 use crate::{progress, settings, storage};
 
@@ -45,7 +43,7 @@ pub(crate) fn export(arguments: &ExportArgs) -> Result<()> {
     let store = storage::observe(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let exports = Exports::new(ExportDeps {
-        storage: Storage::from_one(Arc::new(store.clone())),
+        storage: store.ports(),
         book: None,
         clock: Arc::new(SystemClock),
         server_name: settings.server_name.clone(),
@@ -79,12 +77,13 @@ async fn write(arguments: &ExportArgs, user: UserId, exports: &Exports) -> Resul
     Ok(())
 }
 
-async fn find(store: &SqliteStore, name: &str) -> Result<Option<UserId>> {
-    if let Some(found) = store.credentials(&name.to_lowercase()).await? {
+async fn find(store: &Store, name: &str) -> Result<Option<UserId>> {
+    let accounts = store.ports().accounts;
+    if let Some(found) = accounts.credentials(&name.to_lowercase()).await? {
         return Ok(Some(found.user));
     }
     let Ok(id) = name.parse::<UserId>() else { return Ok(None) };
-    Ok(store.user(id).await?.filter(|record| !record.own.profile.deleted).map(|_| id))
+    Ok(accounts.user(id).await?.filter(|record| !record.own.profile.deleted).map(|_| id))
 }
 
 /// A new file for its owner alone, which goes unless it is kept: half an archive would be taken for one.

@@ -4,14 +4,14 @@ use std::io::{self, Write};
 
 use anyhow::{Context as _, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use loquat_domain::ports::{Clock as _, JobQuery, JobRecord, JobState, Outbox as _};
+use loquat_domain::ports::{Clock as _, JobQuery, JobRecord, JobState};
 use loquat_proto::Timestamp;
-use loquat_store::SqliteStore;
 use serde_json::json;
 
 use crate::admin::Table;
 use crate::cli::PlaceArgs;
 use crate::record::on_record;
+use crate::settings::Settings;
 use crate::system::SystemClock;
 use crate::{settings, storage};
 
@@ -145,11 +145,8 @@ fn requeue(arguments: &RequeueArgs, out: &mut impl Write) -> Result<()> {
         return Ok(());
     }
     let settings = settings::load(&arguments.place.sources())?.settings;
-    let path = storage::store_path(&settings.data);
     let named: Vec<String> = jobs.iter().map(ToString::to_string).collect();
-    let requeued = on_record(&settings, ("requeue_jobs", named.join(" ")), || {
-        loquat_store::requeue_jobs(&path, &jobs, SystemClock.now()).context("cannot open the storage")
-    })?;
+    let requeued = on_record(&settings, ("requeue_jobs", named.join(" ")), || requeue_in(&settings, &jobs))?;
     for job in &requeued {
         writeln!(out, "job {job} will be tried again")?;
     }
@@ -159,6 +156,24 @@ fn requeue(arguments: &RequeueArgs, out: &mut impl Write) -> Result<()> {
         bail!("not dead, or not there: {}", left.join(", "));
     }
     Ok(())
+}
+
+fn requeue_in(settings: &Settings, jobs: &[u64]) -> Result<Vec<u64>> {
+    if storage::is_embedded(settings) {
+        let path = storage::store_path(&settings.data);
+        return loquat_store::requeue_jobs(&path, jobs, SystemClock.now()).context("cannot open the storage");
+    }
+    let store = storage::open(settings)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let outbox = store.ports().outbox;
+    let mut requeued = Vec::new();
+    for job in jobs {
+        if runtime.block_on(outbox.requeue(*job, SystemClock.now()))? {
+            requeued.push(*job);
+        }
+    }
+    store.close();
+    Ok(requeued)
 }
 
 fn all_dead(place: &PlaceArgs) -> Result<Vec<u64>> {
@@ -174,9 +189,9 @@ fn all_dead(place: &PlaceArgs) -> Result<Vec<u64>> {
 
 fn read(place: &PlaceArgs, query: JobQuery) -> Result<Vec<JobRecord>> {
     let settings = settings::load(&place.sources())?.settings;
-    let store: SqliteStore = storage::observe(&settings)?;
+    let store = storage::observe(&settings)?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    let jobs = runtime.block_on(store.jobs(query))?;
+    let jobs = runtime.block_on(store.ports().outbox.jobs(query))?;
     store.close();
     Ok(jobs)
 }

@@ -8,6 +8,7 @@ mod admin;
 mod admin_export;
 mod admin_jobs;
 mod backup;
+mod bus;
 mod cli;
 mod client;
 mod config;

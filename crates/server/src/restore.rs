@@ -10,6 +10,7 @@ use crate::{settings, storage};
 /// Makes the store of a data folder from a backup, under a new epoch.
 pub(crate) fn run(arguments: &RestoreArgs) -> Result<()> {
     let settings = settings::load(&arguments.place.sources())?.settings;
+    storage::require_embedded(&settings, "restore it with PostgreSQL's own tools, see the operator guide")?;
     storage::make_folder(&settings.data)?;
     let mut bar = PageBar::new("restoring");
     let store = storage::store_path(&settings.data);

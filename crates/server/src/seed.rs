@@ -11,11 +11,11 @@ use loquat_domain::fanout::Announcer;
 use loquat_domain::ports::Random as _;
 use loquat_proto::account::{Secret, SignUp};
 use loquat_proto::{DeviceId, Session, UserId};
-use loquat_store::SqliteStore;
 use serde::Serialize;
 
 use crate::cli::SeedArgs;
 use crate::settings::{self, LogSettings, Settings};
+use crate::storage::Store;
 use crate::system::{SystemClock, SystemRandom};
 use crate::{logging, progress, storage};
 
@@ -60,7 +60,7 @@ pub(crate) fn run(arguments: &SeedArgs) -> Result<()> {
     made
 }
 
-async fn seed(arguments: &SeedArgs, settings: &Settings, store: &SqliteStore) -> Result<()> {
+async fn seed(arguments: &SeedArgs, settings: &Settings, store: &Store) -> Result<()> {
     let auth = Auth::new(auth_deps(arguments, settings, store)).await?;
     let password = Secret(password());
     let hash = auth.hash_password(&password).await?;
@@ -85,13 +85,13 @@ async fn seed(arguments: &SeedArgs, settings: &Settings, store: &SqliteStore) ->
     Ok(())
 }
 
-fn auth_deps(arguments: &SeedArgs, settings: &Settings, store: &SqliteStore) -> AuthDeps {
+fn auth_deps(arguments: &SeedArgs, settings: &Settings, store: &Store) -> AuthDeps {
     let mut config = settings.auth.clone();
     config.access_token_seconds = arguments.token_seconds;
-    let store = Arc::new(store.clone());
+    let storage = store.ports();
     AuthDeps {
-        accounts: store.clone(),
-        devices: store,
+        accounts: storage.accounts,
+        devices: storage.devices,
         // Nobody is connected to be told of new devices.
         announcer: Announcer::new(Arc::new(InProcessBus::new())),
         clock: Arc::new(SystemClock),

@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::SeedMessagesArgs;
 use crate::settings::{self, LogSettings};
+use crate::storage::Store;
 use crate::system::{SystemClock, SystemRandom};
 use crate::{logging, progress, storage};
 
@@ -76,6 +77,9 @@ pub(crate) fn run(arguments: &SeedMessagesArgs) -> Result<()> {
         bail!("{} accounts have {} pairs, not {}", accounts.len(), pairs.len(), arguments.conversations);
     }
     let store = storage::open(&settings).context("`admin seed-messages` needs the data folder for itself")?;
+    let Store::Embedded(store) = store else {
+        bail!("`admin seed-messages` fills the embedded storage alone (setting `storage.url`)");
+    };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let made = runtime.block_on(async {
         let mut seeded = conversations(&store, &accounts, &pairs).await?;

@@ -8,7 +8,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow, bail};
 use loquat_domain::App;
 use loquat_domain::admin::{Actor, AdminAnswer, AdminCall};
-use loquat_store::SqliteStore;
 use tokio::runtime::{Builder, Runtime};
 
 use super::actor;
@@ -16,6 +15,7 @@ use super::path::Reachable;
 use super::socket::SOCKET;
 use super::wire::{Greeting, Response};
 use crate::settings::Settings;
+use crate::storage::Store;
 use crate::{serve, storage};
 
 /// How long a service may take to greet: it does so at once, unless it has too many operators.
@@ -25,7 +25,7 @@ const GREETING_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) enum Link {
     /// To the service that runs.
     Service(Connection),
-    /// To the store, which nobody serves meanwhile.
+    /// To the store; one in the data folder is served by nobody meanwhile.
     Store(Box<Opened>),
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct Connection {
 pub(crate) struct Opened {
     runtime: Runtime,
     app: App,
-    store: SqliteStore,
+    store: Store,
     actor: Actor,
 }
 
@@ -122,7 +122,7 @@ impl Connection {
 impl Opened {
     fn new(settings: &Settings) -> Result<Self> {
         let path = storage::store_path(&settings.data);
-        if !path.exists() {
+        if storage::is_embedded(settings) && !path.exists() {
             bail!(
                 "there is no data in {} (setting `data`): `loquat serve` makes it",
                 settings.data.display()
@@ -130,7 +130,7 @@ impl Opened {
         }
         let store = storage::open(settings).context("no service answers, and the data cannot be opened")?;
         let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        let app = runtime.block_on(serve::start_domain(settings, &store))?;
+        let (app, _) = runtime.block_on(serve::start_domain(settings, &store))?;
         Ok(Self { runtime, app, store, actor: actor::of_this_process() })
     }
 

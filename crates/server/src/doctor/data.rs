@@ -12,7 +12,7 @@ use rustix::process::geteuid;
 use super::Check;
 use crate::admin::{bytes, moment};
 use crate::settings::Settings;
-use crate::storage::store_path;
+use crate::storage::{self, store_path};
 use crate::system::SystemClock;
 
 /// Permissions of others: the group's and everybody's.
@@ -70,6 +70,9 @@ pub(super) fn folder(data: &Path) -> Check {
 /// What is in the store, and the clock beside it.
 pub(super) fn store(settings: &Settings, thorough: bool) -> Vec<Check> {
     const NAME: &str = "database";
+    if !storage::is_embedded(settings) {
+        return vec![server(settings)];
+    }
     let path = store_path(&settings.data);
     match loquat_store::examine(&path, thorough) {
         Err(OpenError::Missing(_)) => {
@@ -88,6 +91,22 @@ pub(super) fn store(settings: &Settings, thorough: bool) -> Vec<Check> {
             checks.push(clock(examination.newest_event));
             checks
         }
+    }
+}
+
+/// Whether the server can be used as it is: opened as the service would.
+fn server(settings: &Settings) -> Check {
+    const NAME: &str = "database";
+    match storage::open(settings) {
+        Ok(store) => {
+            store.close();
+            Check::ok(NAME, "PostgreSQL answers, and its schema is of this version")
+        }
+        Err(error) => Check::problem(
+            NAME,
+            format!("{error:#}"),
+            "correct `storage.url` or the server; see the operator guide",
+        ),
     }
 }
 

@@ -11,14 +11,15 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use loquat_domain::App;
 use loquat_gateway::Gateway;
-use loquat_store::SqliteStore;
 use prometheus_client::registry::Registry;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tracing::{debug, info, warn};
 
 use super::{process, workload};
+use crate::bus::NodeBus;
 use crate::settings::Loaded;
+use crate::storage::Store;
 
 /// Scrapers at a time; more wait to be accepted.
 const CONNECTIONS: usize = 16;
@@ -52,7 +53,7 @@ pub(super) async fn listen(loaded: &Loaded) -> Result<Option<MetricsListener>> {
 
 impl MetricsListener {
     /// Serves until the process ends; says where.
-    pub(super) fn serve(self, measured: (App, SqliteStore, PathBuf), gateway: &Gateway) -> SocketAddr {
+    pub(super) fn serve(self, measured: (App, Store, NodeBus, PathBuf), gateway: &Gateway) -> SocketAddr {
         let mut registry = Registry::default();
         process::register(&mut registry);
         workload::register(measured, &mut registry);

@@ -18,11 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use loquat_bus::InProcessBus;
 use loquat_domain::ports::Clock as _;
-use loquat_domain::{App, AppConfig, AppDeps, Storage};
+use loquat_domain::{App, AppConfig, AppDeps};
 use loquat_gateway::{Gateway, GatewayConfig, Stopped};
-use loquat_store::SqliteStore;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 use tracing::{info, warn};
@@ -31,8 +29,10 @@ pub(crate) use descriptors::{hard_limit as hard_descriptor_limit, needed as desc
 pub(crate) use tls::check as check_certificate;
 
 use crate::admin::{self, Greeting};
+use crate::bus::NodeBus;
 use crate::cli::ServeArgs;
 use crate::settings::{self, Loaded, RuntimeSettings, Settings};
+use crate::storage::Store;
 use crate::system::{SystemClock, SystemRandom};
 #[cfg(feature = "otlp")]
 use crate::traces::Traces;
@@ -101,7 +101,7 @@ async fn serve(loaded: &Loaded) -> Result<()> {
     let settings = &loaded.settings;
     let signals = Signals::listen()?;
     let store = storage::open(settings)?;
-    let app = start_domain(settings, &store).await?;
+    let (app, bus) = start_domain(settings, &store).await?;
     let tls = tls::prepare(settings)?;
     let config = GatewayConfig { site: site::FILES, ..settings.gateway_config()? };
     let gateway = Gateway::new(app.clone(), config);
@@ -109,8 +109,8 @@ async fn serve(loaded: &Loaded) -> Result<()> {
     let listener = TcpListener::bind(settings.listen)
         .await
         .with_context(|| format!("cannot listen on {} (setting `listen`)", settings.listen))?;
-    let metrics =
-        metrics.map(|metrics| metrics.serve((app.clone(), store.clone(), settings.data.clone()), &gateway));
+    let metrics = metrics
+        .map(|metrics| metrics.serve((app.clone(), store.clone(), bus, settings.data.clone()), &gateway));
     let address = listener.local_addr()?;
     let greeting = Greeting {
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -134,12 +134,12 @@ async fn serve(loaded: &Loaded) -> Result<()> {
     end(&app, store, stopped).await
 }
 
-/// The domain over a store.
-pub(crate) async fn start_domain(settings: &Settings, store: &SqliteStore) -> Result<App> {
-    let bus = Arc::new(InProcessBus::new());
+/// The domain over a store, and the bus that it is bound to.
+pub(crate) async fn start_domain(settings: &Settings, store: &Store) -> Result<(App, NodeBus)> {
+    let bus = NodeBus::open(settings, store).await?;
     let deps = AppDeps {
-        storage: Storage::from_one(Arc::new(store.clone())),
-        bus: bus.clone(),
+        storage: store.ports(),
+        bus: bus.port(),
         clock: Arc::new(SystemClock),
         random: Arc::new(SystemRandom),
         config: AppConfig {
@@ -154,8 +154,8 @@ pub(crate) async fn start_domain(settings: &Settings, store: &SqliteStore) -> Re
         },
     };
     let app = App::start(deps).await?;
-    bus.bind(Arc::downgrade(&app.receiver()))?;
-    Ok(app)
+    bus.bind(&app)?;
+    Ok((app, bus))
 }
 
 /// Says where the service is: one line on standard output for people and scripts, one to the supervisor.
@@ -169,7 +169,7 @@ fn announce(address: SocketAddr, encrypted: bool) -> Result<()> {
 }
 
 /// Saves what waits in memory and closes the store.
-async fn end(app: &App, store: SqliteStore, stopped: Stopped) -> Result<()> {
+async fn end(app: &App, store: Store, stopped: Stopped) -> Result<()> {
     if let Err(error) = app.stop().await {
         warn!(%error, "some receipts were not saved; clients repeat theirs");
     }

@@ -4,7 +4,6 @@ use std::fmt;
 use std::path::PathBuf;
 
 use loquat_domain::App;
-use loquat_store::SqliteStore;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
@@ -12,15 +11,19 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use rustix::fs::statvfs;
 
+use crate::bus::NodeBus;
+use crate::storage::Store;
+
 /// Adds them to a registry.
-pub(super) fn register((app, store, data): (App, SqliteStore, PathBuf), registry: &mut Registry) {
+pub(super) fn register((app, store, bus, data): (App, Store, NodeBus, PathBuf), registry: &mut Registry) {
     app.workers().metrics().register(registry);
-    registry.register_collector(Box::new(Workload { app, store, data }));
+    registry.register_collector(Box::new(Workload { app, store, bus, data }));
 }
 
 struct Workload {
     app: App,
-    store: SqliteStore,
+    store: Store,
+    bus: NodeBus,
     data: PathBuf,
 }
 
@@ -63,9 +66,25 @@ impl Collector for Workload {
             &gauge(stored.writes_waiting),
         )?;
         metric("loquat_store_reads_waiting", "Calls that wait to be read", &gauge(stored.reads_waiting))?;
+        let conflicts = ConstCounter::new(stored.conflicts);
+        metric("loquat_store_conflicts", "Appends that came across those of another node", &conflicts)?;
         let size = ConstGauge::new;
-        metric("loquat_store_database_bytes", "Size of the database", &size(stored.database_bytes))?;
-        metric("loquat_store_log_bytes", "Size of the write-ahead log", &size(stored.log_bytes))?;
+        if let Some((database, log)) = stored.sizes {
+            metric("loquat_store_database_bytes", "Size of the database", &size(database))?;
+            metric("loquat_store_log_bytes", "Size of the write-ahead log", &size(log))?;
+        }
+        if let Some((connected, dropped)) = self.bus.figures() {
+            metric("loquat_bus_connected", "Whether the bus is connected", &gauge(connected.into()))?;
+            for (name, help, count) in [
+                ("loquat_bus_dropped_disconnected", "Signals that met no connection", dropped.disconnected),
+                ("loquat_bus_dropped_outgoing", "Signals beyond what may wait to be sent", dropped.outgoing),
+                ("loquat_bus_dropped_too_large", "Signals larger than the bus takes", dropped.too_large),
+                ("loquat_bus_dropped_incoming", "Signals beyond what may wait to be taken", dropped.incoming),
+                ("loquat_bus_dropped_unreadable", "Signals of another version", dropped.unreadable),
+            ] {
+                metric(name, help, &ConstCounter::new(count))?;
+            }
+        }
         let Ok(disk) = statvfs(&self.data) else { return Ok(()) };
         metric("loquat_disk_bytes", "Size of the data folder's disk", &size(disk.f_blocks * disk.f_frsize))?;
         metric(

@@ -39,8 +39,9 @@ pub(super) fn value(key: &str, value: &Value, settings: &Settings) -> Result<(),
         "tls.acme.directory" => tls::directory(&settings.tls.acme.directory),
         "traces.endpoint" => endpoint(&settings.traces.endpoint),
         "traces.headers" => headers(&settings.traces.headers),
-        "storage.url" => embedded(&settings.storage.url, "storage"),
-        "bus.url" => embedded(&settings.bus.url, "bus"),
+        "storage.url" => storage(&settings.storage.url),
+        "bus.url" => bus(&settings.bus.url),
+        "bus.prefix" => prefix(&settings.bus.prefix),
         _ => Ok(()),
     }
 }
@@ -142,10 +143,31 @@ fn headers(text: &str) -> Result<(), String> {
     Err("expected name=value, separated by commas".to_owned())
 }
 
-fn embedded(url: &str, what: &str) -> Result<(), String> {
+/// The text is not repeated: it may hold a password.
+fn storage(url: &str) -> Result<(), String> {
     if url == EMBEDDED {
         return Ok(());
     }
-    // The text is not repeated: such an address holds a password.
-    Err(format!("this version has the embedded {what} only; leave it out, or set it to `{EMBEDDED}`"))
+    let is_url = url.starts_with("postgres://") || url.starts_with("postgresql://");
+    if !is_url {
+        return Err(format!("expected `{EMBEDDED}` or postgres://user@host/database"));
+    }
+    loquat_store::check_url(url).map_err(|error| error.to_string())
+}
+
+/// The text is not repeated: it may hold a password.
+fn bus(url: &str) -> Result<(), String> {
+    let is_server = |one: &str| one.starts_with("nats://") || one.starts_with("tls://");
+    if url == EMBEDDED || url.split(',').map(str::trim).all(is_server) {
+        return Ok(());
+    }
+    Err(format!("expected `{EMBEDDED}`, or nats://host or tls://host, separated by commas"))
+}
+
+fn prefix(text: &str) -> Result<(), String> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    if (1..=NAME_CHARACTERS).contains(&text.len()) && text.bytes().all(plain) {
+        return Ok(());
+    }
+    Err(format!("must be 1 to {NAME_CHARACTERS} letters, digits, - or _"))
 }

@@ -17,13 +17,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use loquat_bus::NatsOptions;
 use loquat_domain::accounts::AuthConfig;
 use loquat_domain::fanout::OutboundLimits;
 use loquat_domain::lanes::LaneConfig;
 use loquat_domain::workers::WorkerConfig;
 use loquat_gateway::{GatewayConfig, InvalidNetwork, Network};
 use loquat_proto::Limits;
-use loquat_store::Options;
+use loquat_store::{Options, PostgresOptions};
 use serde::{Deserialize, Serialize};
 
 pub(crate) use address::OptionalAddress;
@@ -319,10 +320,10 @@ impl GatewaySettings {
 }
 
 /// Storage: [`Options`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct StorageSettings {
-    /// Which storage: `embedded` is the only one yet.
+    /// Which storage: `embedded`, or a URL of PostgreSQL. May hold a password.
     pub(crate) url: String,
     pub(crate) readers: usize,
     pub(crate) writer_queue: usize,
@@ -332,6 +333,45 @@ pub(crate) struct StorageSettings {
     pub(crate) checkpoint_pages: u32,
     /// 0: as the disk allows.
     pub(crate) max_pages: u32,
+    pub(crate) postgres: PostgresSettings,
+}
+
+impl std::fmt::Debug for StorageSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StorageSettings").field("readers", &self.readers).finish_non_exhaustive()
+    }
+}
+
+/// Storage on PostgreSQL: [`PostgresOptions`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct PostgresSettings {
+    pub(crate) readers: usize,
+    pub(crate) writers: usize,
+    pub(crate) appenders: usize,
+    pub(crate) statement_timeout_ms: u64,
+    pub(crate) lock_timeout_ms: u64,
+    pub(crate) connect_timeout_ms: u64,
+    pub(crate) require_standby: bool,
+    /// Empty: those of Mozilla.
+    pub(crate) roots: PathBuf,
+}
+
+impl Default for PostgresSettings {
+    fn default() -> Self {
+        let options = PostgresOptions::default();
+        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Self {
+            readers: options.readers,
+            writers: options.writers,
+            appenders: options.appenders,
+            statement_timeout_ms: milliseconds(options.statement_timeout),
+            lock_timeout_ms: milliseconds(options.lock_timeout),
+            connect_timeout_ms: milliseconds(options.connect_timeout),
+            require_standby: options.require_standby,
+            roots: options.roots.unwrap_or_default(),
+        }
+    }
 }
 
 impl Default for StorageSettings {
@@ -346,21 +386,45 @@ impl Default for StorageSettings {
             reader_cache_kib: options.reader_cache_kib,
             checkpoint_pages: options.checkpoint_pages,
             max_pages: options.max_pages.unwrap_or(0),
+            postgres: PostgresSettings::default(),
         }
     }
 }
 
-/// The bus between nodes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// The bus between nodes: [`NatsOptions`].
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct BusSettings {
-    /// Which bus: `embedded` is the only one yet.
+    /// Which bus: `embedded`, or URLs of NATS. May hold a password.
     pub(crate) url: String,
+    pub(crate) prefix: String,
+    /// Empty: those of the URL.
+    pub(crate) credentials: PathBuf,
+    /// Empty: those of the system.
+    pub(crate) roots: PathBuf,
+    pub(crate) outgoing: usize,
+    pub(crate) outgoing_bytes: usize,
+    pub(crate) incoming: usize,
 }
 
 impl Default for BusSettings {
     fn default() -> Self {
-        Self { url: EMBEDDED.to_owned() }
+        let options = NatsOptions::default();
+        Self {
+            url: EMBEDDED.to_owned(),
+            prefix: options.prefix,
+            credentials: PathBuf::new(),
+            roots: PathBuf::new(),
+            outgoing: options.outgoing,
+            outgoing_bytes: options.outgoing_bytes,
+            incoming: options.incoming,
+        }
+    }
+}
+
+impl std::fmt::Debug for BusSettings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BusSettings").field("prefix", &self.prefix).finish_non_exhaustive()
     }
 }
 

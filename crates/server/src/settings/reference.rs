@@ -213,8 +213,11 @@ pub(crate) static SETTINGS: &[Reference] = &[
         "tls.acme.ca",
         "file of the roots in PEM that the authority's own server is trusted by; empty: those of Mozilla",
     ),
-    setting("storage.url", "which storage; `embedded` is the only one in this version"),
-    number("storage.readers", 1..=64, "threads that read"),
+    secret(
+        "storage.url",
+        "`embedded`: a file in the data folder; or PostgreSQL, as `postgres://user@host/database`, several hosts separated by commas; a secret",
+    ),
+    number("storage.readers", 1..=64, "threads that read the embedded storage"),
     number("storage.writer_queue", 1..=1_048_576, "calls that wait to be written; beyond, `unavailable`"),
     number("storage.reader_queue", 1..=1_048_576, "calls that wait to be read; beyond, `unavailable`"),
     number("storage.writer_cache_kib", 64..=67_108_864, "page cache of the writer in KiB"),
@@ -228,6 +231,36 @@ pub(crate) static SETTINGS: &[Reference] = &[
         "storage.max_pages",
         "pages of 4 KiB that the database may have; writes beyond are refused; 0: as the disk allows",
     ),
+    number("storage.postgres.readers", 1..=256, "connections to PostgreSQL that read"),
+    number("storage.postgres.writers", 1..=256, "connections that write what is no append to a log"),
+    number(
+        "storage.postgres.appenders",
+        1..=64,
+        "connections that append; each commits all that waits together",
+    ),
+    number(
+        "storage.postgres.statement_timeout_ms",
+        100..=600_000,
+        "milliseconds that a statement may take; beyond, `unavailable`",
+    ),
+    number(
+        "storage.postgres.lock_timeout_ms",
+        10..=600_000,
+        "milliseconds that a statement may wait for another one's lock; beyond, `unavailable`",
+    ),
+    number(
+        "storage.postgres.connect_timeout_ms",
+        100..=600_000,
+        "milliseconds that a connection may take to be made",
+    ),
+    setting(
+        "storage.postgres.require_standby",
+        "whether to refuse to start where PostgreSQL waits for no synchronous standby, so that a failover could lose what was acknowledged",
+    ),
+    setting(
+        "storage.postgres.roots",
+        "file of the roots in PEM by which the server's certificate is checked; empty: those of Mozilla",
+    ),
     setting(
         "traces.endpoint",
         "where traces go by OTLP over HTTP (protobuf), such as `http://127.0.0.1:4318`; empty: nowhere",
@@ -237,7 +270,24 @@ pub(crate) static SETTINGS: &[Reference] = &[
         "headers of what is sent there, such as `authorization=Bearer …`, separated by commas; a secret",
     ),
     number("traces.percent", 0..=100, "how many of a hundred requests are traced"),
-    setting("bus.url", "which bus between nodes; `embedded` is the only one in this version"),
+    secret(
+        "bus.url",
+        "`embedded`: inside this process; or NATS, as `nats://host` or, encrypted, `tls://host`, several separated by commas; a secret",
+    ),
+    setting("bus.prefix", "what the subjects on NATS begin with: letters, digits, `-`, `_`"),
+    setting("bus.credentials", "file of credentials for NATS (JWT and seed); empty: those of the URL"),
+    setting("bus.roots", "file of the roots in PEM by which NATS is trusted, besides those of the system"),
+    number(
+        "bus.outgoing",
+        1..=1_048_576,
+        "signals that wait to be sent; beyond, they are dropped and counted",
+    ),
+    number("bus.outgoing_bytes", 65_536..=MANY, "bytes of them; the same"),
+    number(
+        "bus.incoming",
+        16..=1_048_576,
+        "signals of one topic that wait to be taken; beyond, they are dropped",
+    ),
 ];
 
 /// The numbers a setting may be.

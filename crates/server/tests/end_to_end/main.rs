@@ -4,6 +4,7 @@
 mod admin;
 mod client;
 mod commands;
+mod on_postgres;
 mod operate;
 mod serve;
 mod support;

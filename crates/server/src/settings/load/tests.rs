@@ -179,13 +179,13 @@ fn mistakes_in_the_environment_name_their_variable() {
         ),
         (
             "LOQUAT_STORAGE__URL",
-            "postgres://u:secret@db/x",
-            "`storage.url`: this version has the embedded storage only; leave it out, or set it to `embedded`",
+            "mysql://u:secret@db/x",
+            "`storage.url`: expected `embedded` or postgres://user@host/database",
         ),
         (
             "LOQUAT_BUS__URL",
-            "nats://bus",
-            "`bus.url`: this version has the embedded bus only; leave it out, or set it to `embedded`",
+            "redis://:secret@bus",
+            "`bus.url`: expected `embedded`, or nats://host or tls://host, separated by commas",
         ),
     ] {
         let folder = tempfile::tempdir().unwrap();
