@@ -5,7 +5,7 @@ import { statusOf } from '../src/state/chat.svelte';
 import { isToldOf } from '../src/state/notify';
 import { searchEmoji } from '../src/text/emoji';
 import { day } from '../src/text/format';
-import { hasMarks, isOnlyEmoji, parseMarkdown, parsePlain, safeLink } from '../src/text/markdown';
+import { flatten, hasMarks, isOnlyEmoji, parseMarkdown, parsePlain, safeLink } from '../src/text/markdown';
 import { uuidV7 } from '../src/text/uuid';
 
 test('markdown becomes nodes, and what is no mark stays as it was typed', () => {
@@ -43,6 +43,12 @@ test('hostile texts are parsed in little time', () => {
 test('a text with marks is sent as markdown, one without as it stands', () => {
   for (const [text, marks] of [['hi', false], ['**hi**', true], ['- a', true], ['https://example.org/_a_', false], ['a_b_c', false], ['`x`', true]] as const) expect(hasMarks(text), text).toBe(marks);
   for (const [text, only] of [['👍', true], ['👍🏽 🎉', true], ['🇩🇪', true], ['👩‍👩‍👧', true], ['ok 👍', false], ['1', false], ['', false]] as const) expect(isOnlyEmoji(text), text).toBe(only);
+});
+
+test('a quote or a line of the list shows a text without its marks', () => {
+  expect(flatten('Then **Saturday**:\n- at _7_\n- bring [gloves](https://example.org)')).toBe('Then Saturday: • at 7 • bring gloves');
+  expect(flatten('> said\n\n`x` @ada')).toBe('said x @ada');
+  expect(flatten('5 * 3 - 2, a_b')).toBe('5 * 3 - 2, a_b');
 });
 
 test('numbers take the form of their language', () => {

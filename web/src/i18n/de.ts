@@ -14,7 +14,7 @@ export const de: Words = {
     pick: 'Wähle eine Unterhaltung oder beginne eine.',
     pickHint: (key) => `${key} findet Menschen und Unterhaltungen.`,
     failedStorage: 'Dieser Browser lässt Loquat keine Daten ablegen. Verlasse den privaten Modus oder schaffe Platz und lade neu.',
-    failedEngine: 'Loquat konnte in diesem Browser nicht starten. Aktualisiere den Browser und lade neu.',
+    failedEngine: 'Loquat konnte nicht geladen werden. Prüfe das Netz oder aktualisiere den Browser und lade neu.',
     reload: 'Neu laden',
   },
   signIn: {
@@ -137,6 +137,7 @@ export const de: Words = {
     from: (name, time) => `${name}, ${time}`,
   },
   notice: {
+    created: (by, title) => `${by} hat „${title}“ angelegt`,
     joined: (who) => `${who} ist jetzt dabei`,
     added: (by, who) => `${by} hat ${who} hinzugefügt`,
     left: (who) => `${who} ist gegangen`,
@@ -198,6 +199,7 @@ export const de: Words = {
   search: {
     title: 'Suchen',
     placeholder: 'In dieser Unterhaltung suchen',
+    where: 'Wo',
     everywhere: 'In allen Unterhaltungen suchen',
     here: 'Hier',
     all: 'Überall',
@@ -258,7 +260,7 @@ export const de: Words = {
     copyInvite: 'Link kopieren',
     showQr: 'QR-Code zeigen',
     revoke: 'Zurückziehen',
-    used: (uses, max) => (max === null ? `${uses}-mal benutzt` : `${uses} von ${max} Mal benutzt`),
+    used: (uses, max) => (max !== null ? `${uses} von ${max} Mal benutzt` : uses === 0 ? 'noch nicht benutzt' : `${uses}-mal benutzt`),
     noInvites: 'Keine Einladung ist offen.',
     block: 'Blockieren',
     unblock: 'Nicht mehr blockieren',

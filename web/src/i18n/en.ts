@@ -14,7 +14,7 @@ export const en = {
     pick: 'Choose a conversation, or start one.',
     pickHint: (key: string) => `${key} finds people and conversations.`,
     failedStorage: 'This browser does not let Loquat keep its data. Leave private browsing or free some space, then reload.',
-    failedEngine: 'Loquat could not start in this browser. Update the browser, then reload.',
+    failedEngine: 'Loquat could not be loaded. Check the network, or update the browser, then reload.',
     reload: 'Reload',
   },
   signIn: {
@@ -137,6 +137,7 @@ export const en = {
     from: (name: string, time: string) => `${name}, ${time}`,
   },
   notice: {
+    created: (by: string, title: string) => `${by} created “${title}”`,
     joined: (who: string) => `${who} joined`,
     added: (by: string, who: string) => `${by} added ${who}`,
     left: (who: string) => `${who} left`,
@@ -198,6 +199,7 @@ export const en = {
   search: {
     title: 'Search',
     placeholder: 'Search in this conversation',
+    where: 'Where',
     everywhere: 'Search in all conversations',
     here: 'Here',
     all: 'Everywhere',
@@ -258,7 +260,8 @@ export const en = {
     copyInvite: 'Copy link',
     showQr: 'Show QR code',
     revoke: 'Withdraw',
-    used: (uses: number, max: number | null) => (max === null ? `used ${uses} times` : `used ${uses} of ${max} times`),
+    used: (uses: number, max: number | null) =>
+      max !== null ? `used ${uses} of ${max} times` : uses === 0 ? 'not used yet' : n(uses, { one: 'used once', other: `used ${uses} times` }),
     noInvites: 'No invitation is open.',
     block: 'Block',
     unblock: 'Unblock',

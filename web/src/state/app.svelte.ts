@@ -26,6 +26,13 @@ import { toasts } from './toasts.svelte';
 export type Phase = 'starting' | 'signed_out' | 'ready' | 'failed';
 export type DialogName = 'switcher' | 'shortcuts' | 'create_group' | 'create_channel' | 'forward' | 'search' | null;
 
+/** What the user is asked before something that cannot be undone. */
+export interface Question {
+  text: string;
+  action: string;
+  answer(yes: boolean): void;
+}
+
 export class App {
   readonly client: Client;
   readonly model = new Model();
@@ -36,6 +43,7 @@ export class App {
   failure = $state<'storage' | 'engine'>('storage');
   dialog = $state<DialogName>(null);
   forwarding = $state.raw<Message | null>(null);
+  question = $state.raw<Question | null>(null);
   server = $state.raw<ServerInfo | null>(null);
   /** The conversation that this page shows; a new leader is told of it. */
   showing: string | null = null;
@@ -92,6 +100,8 @@ export class App {
   }
 
   #signed(session: SessionInfo | null): void {
+    // Nothing works without the engine, whoever is signed in.
+    if (this.phase === 'failed') return;
     const before = this.session?.user.id;
     this.session = session;
     if (!session) {
@@ -246,6 +256,14 @@ export class App {
     await this.tell(() => this.client.change(to, { kind: 'send', body }));
     this.dialog = null;
     router.open(to);
+  }
+
+  /** Asks before something that cannot be undone; a second question answers the first with no. */
+  confirm(text: string, action: string): Promise<boolean> {
+    this.question?.answer(false);
+    return new Promise((resolve) => {
+      this.question = { text, action, answer: resolve };
+    });
   }
 
   async signOut(): Promise<void> {

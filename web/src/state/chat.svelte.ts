@@ -16,6 +16,8 @@ import { toasts } from './toasts.svelte';
 const PAGE = 60;
 /** Items kept of a part of the past. */
 const KEPT = 360;
+/** Pinned messages that are asked for. */
+const PINS = 50;
 /** More than this is not held by the engine: what is above comes as a part of the past. */
 const LIVE = 500;
 
@@ -40,18 +42,21 @@ export class Chat {
   past = $state.raw<Past | null>(null);
   loadingPast = $state(false);
   highlight = $state<number | null>(null);
-  /** Where the list is to go next; the list takes it. */
-  target = $state.raw<{ seq: number } | 'latest' | null>(null);
+  /** Where the list is to go next, to its middle or so far below its top, in pixels; the list takes it. */
+  target = $state.raw<{ seq: number; offset?: number } | 'latest' | null>(null);
   unreadAfter = $state<number | null>(null);
   replyTo = $state.raw<Message | null>(null);
   editing = $state.raw<Message | null>(null);
   #divided = false;
+  /** The pinned messages as the server told them. */
+  #toldPins = $state.raw<Message[]>([]);
 
   constructor(app: App, id: string) {
     this.app = app;
     this.id = id;
     void app.quietly(() => app.client.obey({ kind: 'open', value: id }));
     void app.quietly(() => this.#refresh());
+    void app.quietly(() => this.#loadPins());
   }
 
   /** What is no event of the log (the other's name, their colour) may have changed since it was told. */
@@ -59,6 +64,23 @@ export class Chat {
     const conversation = await this.app.client.rest<Conversation>('GET', `/v1/conversations/${this.id}`);
     await this.app.client.ask({ kind: 'told', conversation });
   }
+
+  async #loadPins(): Promise<void> {
+    const path = `/v1/conversations/${this.id}/pins?limit=${PINS}`;
+    this.#toldPins = (await this.app.client.rest<{ items: Message[] }>('GET', path)).items;
+  }
+
+  /** The pinned messages, the newest first: what the page holds knows better than what was told before it. */
+  readonly pins: Message[] = $derived.by(() => {
+    const found = new Map(this.#toldPins.map((message) => [message.seq, message]));
+    for (const item of this.items) {
+      if (item.kind !== 'message' || item.value.message.seq === 0) continue;
+      const { message } = item.value;
+      if (message.pinned && !message.deleted) found.set(message.seq, message);
+      else found.delete(message.seq);
+    }
+    return [...found.values()].sort((a, b) => b.seq - a.seq);
+  });
 
   get line(): ConversationSummary | undefined {
     return this.app.model.conversations.get(this.id);
@@ -186,13 +208,13 @@ export class Chat {
     await this.toPlace(seq);
   }
 
-  /** Goes to a place of the past without marking it. */
-  async toPlace(seq: number): Promise<void> {
+  /** Goes to a place of the past without marking it, so far below the top of the list. */
+  async toPlace(seq: number, offset?: number): Promise<void> {
     const page = await this.#page(`around=${seq}`);
     const found = page?.items.find((message) => message.seq >= seq);
     if (!page || !found) return;
     this.past = { ...this.#bounds(page), items: this.#shown(page) };
-    this.target = { seq: found.seq };
+    this.target = offset === undefined ? { seq: found.seq } : { seq: found.seq, offset };
   }
 
   async #around(query: string, seq: number): Promise<boolean> {

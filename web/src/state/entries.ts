@@ -39,6 +39,7 @@ export function entriesOf(items: readonly TimelineItem[], frame: Frame): Entry[]
   let divided = frame.unreadAfter === null;
   let previous: (Entry & { kind: 'message' }) | null = null;
   for (const item of items) {
+    if (isFounding(item)) continue;
     const ts = item.kind === 'notice' ? item.value.ts : item.value.message.ts;
     const sender = item.kind === 'notice' ? item.value.sender : item.value.message.sender;
     if (item.kind === 'message') {
@@ -72,6 +73,13 @@ export function entriesOf(items: readonly TimelineItem[], frame: Frame): Entry[]
   }
   placeReaders(entries, frame);
   return entries;
+}
+
+/** Who makes a conversation enters it with its second event: the first has said so already. */
+function isFounding(item: TimelineItem): boolean {
+  if (item.kind !== 'notice' || item.value.seq !== 2 || item.value.what.kind !== 'member') return false;
+  const [{ user, by }] = item.value.what.body;
+  return user === by;
 }
 
 /** Each reader stands at the newest message that they have read. */

@@ -206,6 +206,35 @@ export function hasMarks(text: string): boolean {
   );
 }
 
+/** A text in one line without its marks: for quotes, pinned messages and lists. */
+export function flatten(text: string): string {
+  // Most texts have no mark at all.
+  if (!/[*_~`>[\-+\n]|\d[.)]/.test(text) || !hasMarks(text)) return text;
+  return parseMarkdown(text).map(flatBlock).join(' ');
+}
+
+function flatBlock(block: Block): string {
+  switch (block.kind) {
+    case 'paragraph':
+      return flatInline(block.children);
+    case 'quote':
+      return block.children.map(flatBlock).join(' ');
+    case 'list':
+      return block.items.map((item) => `• ${flatInline(item)}`).join(' ');
+    case 'code':
+      return block.text;
+  }
+}
+
+function flatInline(nodes: Inline[]): string {
+  return nodes
+    .map((node) => {
+      if (node.kind === 'text' || node.kind === 'code') return node.text;
+      return node.kind === 'mention' ? `@${node.name}` : flatInline(node.children);
+    })
+    .join('');
+}
+
 /** Whether a text is a few emoji and nothing else: shown large. */
 export function isOnlyEmoji(text: string): boolean {
   const trimmed = text.trim();

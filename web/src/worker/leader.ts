@@ -10,28 +10,39 @@ import { Store } from './store';
 /** Pages are told at most this often, in milliseconds. */
 const FRAME = 16;
 
+/** Operations above which batches that wait are not put together any more. */
+const TOGETHER = 2000;
+
+type StoreJob = Extract<HostEffect, { kind: 'persist' | 'load' }>;
+
 const REFUSALS: Record<CommandError, ErrorBody> = {
   no_such_conversation: { code: 'not_found', detail: 'no such conversation on this device' },
   outbox_full: { code: 'unavailable', detail: 'too many changes wait for the server' },
   no_such_change: { code: 'not_found', detail: 'no such change is waiting' },
 };
 
+/** The engine cannot be had: not loaded, or not understood by this browser. */
+export class EngineMissing extends Error {}
+
 export class Leader {
   readonly #push: (push: Push) => void;
-  readonly #engine: Engine;
+  /** Loads beside everything else: who is not signed in sees where to do so before it is there. */
+  readonly #loading: Promise<Engine>;
+  #engine: Engine | null = null;
   readonly #store: Store;
   readonly #session: Session;
   readonly #link: Link;
   #running = false;
   /** Writes and loads take effect one after another. */
-  #storing: Promise<void> = Promise.resolve();
+  readonly #jobs: StoreJob[] = [];
+  #storing: Promise<void> | null = null;
   #wakeup: ReturnType<typeof setTimeout> | undefined;
   #flush: ReturnType<typeof setTimeout> | undefined;
   #flushed = 0;
 
-  private constructor(push: (push: Push) => void, engine: Engine, store: Store) {
+  private constructor(push: (push: Push) => void, loading: Promise<Engine>, store: Store) {
     this.#push = push;
-    this.#engine = engine;
+    this.#loading = loading;
     this.#store = store;
     this.#session = new Session(store);
     this.#link = new Link(this.#session, {
@@ -47,8 +58,11 @@ export class Leader {
   }
 
   static async start(push: (push: Push) => void): Promise<Leader> {
-    const [engine, store] = await Promise.all([Engine.load(), Store.open()]);
-    const leader = new Leader(push, engine, store);
+    const loading = Engine.load().catch((error: unknown) => {
+      throw new EngineMissing(error instanceof Error ? error.message : String(error));
+    });
+    loading.catch(({ message: detail }: EngineMissing) => push({ kind: 'failed', what: 'engine', detail }));
+    const leader = new Leader(push, loading, await Store.open());
     if (await leader.#session.resume()) await leader.#run();
     self.addEventListener('online', () => leader.#link.hurry());
     return leader;
@@ -63,6 +77,7 @@ export class Leader {
         return hello as unknown as Json;
       }
       case 'sign_in': {
+        await this.#loading;
         await this.#halt();
         const session = await this.#session.signIn(request.credentials);
         await this.#run();
@@ -121,6 +136,7 @@ export class Leader {
   async #run(): Promise<void> {
     const info = this.#session.info;
     if (!info) return;
+    this.#engine = await this.#loading;
     const restored = await this.#store.restore();
     const seed = [...crypto.getRandomValues(new Uint8Array(32))]
       .map((byte) => byte.toString(16).padStart(2, '0'))
@@ -146,7 +162,9 @@ export class Leader {
   }
 
   #call(input: Input): Output {
-    const output = this.#engine.call(input);
+    const engine = this.#engine;
+    if (!engine) throw new Refused({ code: 'unauthorized', detail: 'nobody is signed in' });
+    const output = engine.call(input);
     if (output.invalid) throw new Error(`the engine does not understand: ${output.invalid}`);
     for (const effect of output.effects) this.#carryOut(effect);
     if (output.happened.length > 0) {
@@ -155,7 +173,7 @@ export class Leader {
     }
     clearTimeout(this.#wakeup);
     if (output.wakeup !== null) {
-      const wait = Math.max(0, output.wakeup - this.#engine.now());
+      const wait = Math.max(0, output.wakeup - engine.now());
       this.#wakeup = setTimeout(() => this.#call('tick'), Math.min(wait, 0x7fffffff));
     }
     if (output.stale) this.#tellSoon();
@@ -174,16 +192,9 @@ export class Leader {
         void this.#request(effect);
         return;
       case 'persist':
-        this.#inOrder(async () => {
-          await this.#store.apply(effect.operations);
-          if (this.#running) this.#call({ persisted: { batch: effect.batch } });
-        });
-        return;
       case 'load':
-        this.#inOrder(async () => {
-          const events = await this.#store.load(effect.query);
-          if (this.#running) this.#call({ loaded: { id: effect.id, events } });
-        });
+        this.#jobs.push(effect);
+        this.#storing ??= this.#work();
         return;
     }
   }
@@ -200,15 +211,40 @@ export class Leader {
     }
   }
 
-  /** A store that fails stops the engine: another start, from what is stored, loses nothing that was promised. */
-  #inOrder(work: () => Promise<void>): void {
-    this.#storing = this.#storing.then(work).catch((error: unknown) => {
+  /**
+   * Carries out what waits for the store, in order. Batches that wait together are one transaction: after a long absence
+   * there are hundreds, and each would wait for the disk.
+   *
+   * A store that fails stops the engine: another start, from what is stored, loses nothing that was promised.
+   */
+  async #work(): Promise<void> {
+    try {
+      for (let job = this.#jobs.shift(); job; job = this.#jobs.shift()) {
+        if (job.kind === 'load') {
+          const events = await this.#store.load(job.query);
+          if (this.#running) this.#call({ loaded: { id: job.id, events } });
+          continue;
+        }
+        const batches = [job.batch];
+        const operations = [...job.operations];
+        for (let next = this.#jobs[0]; next?.kind === 'persist' && operations.length < TOGETHER; next = this.#jobs[0]) {
+          this.#jobs.shift();
+          batches.push(next.batch);
+          operations.push(...next.operations);
+        }
+        await this.#store.apply(operations);
+        for (const batch of batches) if (this.#running) this.#call({ persisted: { batch } });
+      }
+    } catch (error) {
+      this.#jobs.length = 0;
       this.#running = false;
       this.#link.stop();
-      this.#engine.call('stop');
+      this.#engine?.call('stop');
       const detail = error instanceof Error ? error.message : String(error);
       this.#push({ kind: 'failed', what: 'storage', detail });
-    });
+    } finally {
+      this.#storing = null;
+    }
   }
 
   #tellSoon(): void {

@@ -7,7 +7,7 @@
 import type { FromWorker, Push, Request, Result, ToWorker } from '../protocol/messages';
 import { Refused } from '../protocol/messages';
 import type { ErrorBody } from '../protocol/types';
-import { Leader } from './leader';
+import { EngineMissing, Leader } from './leader';
 
 type Between =
   | { to: 'leader'; tab: string; id: number; request: Request }
@@ -97,7 +97,7 @@ void navigator.locks.request(LOCK, async () => {
     leader = await Leader.start(tellAll);
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    toPage({ push: { kind: 'failed', what: detail.includes('wasm') ? 'engine' : 'storage', detail } });
+    toPage({ push: { kind: 'failed', what: error instanceof EngineMissing ? 'engine' : 'storage', detail } });
     return;
   }
   tellAll({ kind: 'leading' });
