@@ -17,6 +17,8 @@ export function launch(): Promise<Browser> {
     args: [
       '--no-sandbox',
       '--disable-gpu',
+      // Containers give little of it.
+      '--disable-dev-shm-usage',
       '--disable-quic',
       '--no-first-run',
       '--disable-background-networking',
@@ -96,7 +98,7 @@ export class Person {
   /** Finds somebody by the switcher and opens the conversation with them. */
   async openWith(name: string, page = this.page): Promise<void> {
     await page.keyboard.press('Control+k');
-    await page.getByRole('combobox').fill(name.toLowerCase());
+    await page.getByRole('dialog').getByRole('combobox').fill(name.toLowerCase());
     await page.getByRole('option', { name }).first().click();
     await this.composer(page).waitFor();
   }
@@ -123,13 +125,23 @@ export class Person {
     await page.getByRole('menuitem', { name: item }).click();
   }
 
+  /** Opens the details of the conversation that is open. */
+  async details(page = this.page): Promise<Locator> {
+    await page.locator('section > header .who').click();
+    const details = page.locator('aside');
+    await details.waitFor();
+    return details;
+  }
+
   /** The texts of the messages in the page, in order. */
   texts(page = this.page): Promise<string[]> {
     return page.locator('article .bubble p').allInnerTexts();
   }
 
+  /** The line of a conversation; the name is a pattern. */
   row(name: string, page = this.page): Locator {
-    return page.getByRole('navigation').getByRole('link').filter({ hasText: name });
+    const title = page.locator('b').filter({ hasText: new RegExp(`^${name}$`) });
+    return page.getByRole('navigation').getByRole('link').filter({ has: title });
   }
 
   async picture(name: string, page = this.page): Promise<void> {
@@ -150,6 +162,8 @@ export class Person {
 
 /** What axe finds that is serious or worse. */
 export async function checkAccess(page: Page, screen: string): Promise<void> {
+  // What moves or fades is judged when it stands.
+  await page.evaluate(() => Promise.all(document.getAnimations().map((animation) => animation.finished.catch(() => undefined))));
   await page.evaluate(AXE);
   const found = await page.evaluate(async () => {
     interface Axe {

@@ -37,7 +37,7 @@ test('34 a contact is asked for, accepted and taken away', async () => {
   await ben.page.getByText('No contacts yet').waitFor();
 });
 
-test('34 who blocks is written to no more', async () => {
+test('34, 2 who blocks is written to no more; what was not sent is sent again by hand', async () => {
   await ada.page.getByRole('button', { name: 'Block', exact: true }).click();
   await ada.page.getByText('You cannot write here').waitFor();
   await ben.row('Ada').click();
@@ -45,8 +45,13 @@ test('34 who blocks is written to no more', async () => {
   await ben.page.getByText('Not sent').first().waitFor();
   await ben.page.getByRole('button', { name: 'Do not send' }).click();
   await ben.message('are you there?').waitFor({ state: 'detached' });
+  await ben.write('knock, knock');
+  await ben.page.getByText('Not sent').first().waitFor();
+  await checkAccess(ben.page, 'not sent');
   await ada.page.getByRole('button', { name: 'Unblock' }).click();
   await ada.composer().waitFor();
+  await ben.page.getByRole('button', { name: 'Try again' }).click();
+  await ada.message('knock, knock').waitFor();
   await ben.write('and now?');
   await ada.message('and now?').waitFor();
 });
@@ -78,4 +83,19 @@ test('23 notifications: in a tab that is not looked at, unless muted', async () 
   await ada.write('muted');
   await ben.row('Ada').getByText('3 unread messages').waitFor({ state: 'attached' });
   expect(await shown()).toBe(1);
+});
+
+test('22, 34 who is here is told as they wish, and when they were here last', async () => {
+  const standing = ada.page.locator('section > header small');
+  await ada.page.locator('section > header').getByText('online', { exact: true }).waitFor();
+  await ben.page.getByLabel('Who sees when you are here').selectOption('nobody');
+  await until(async () => (await standing.innerText()) === '', 'ada does not see ben');
+  await ben.page.getByLabel('Who sees when you are here').selectOption('everyone');
+  await ada.page.locator('section > header').getByText('online', { exact: true }).waitFor();
+  await ben.leave();
+  await ada.page.locator('section > header').getByText(/^last seen/).waitFor();
+});
+
+test('the page kept its policy and threw nothing', () => {
+  expect([...ada.complaints, ...ben.complaints]).toEqual([]);
 });

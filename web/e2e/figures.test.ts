@@ -1,9 +1,10 @@
 /** What `docs/benchmarks.md` says of the web client; runs only when asked: `LOQUAT_FIGURES=1 npm run e2e -- figures`. */
-import { readdirSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Browser } from 'playwright-core';
+import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, test } from 'vitest';
 import { PASSWORD, Person, launch } from './browser';
+import { Load, meter } from './load';
 import { Service } from './service';
 
 const wanted = process.env.LOQUAT_FIGURES !== undefined;
@@ -22,16 +23,6 @@ function percentiles(values: number[]): string {
   const sorted = [...values].sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
   return `p50 ${at(0.5).toFixed(0)} ms, p95 ${at(0.95).toFixed(0)} ms`;
-}
-
-async function call<T>(token: string | null, method: string, path: string, body?: object): Promise<T> {
-  const answer = await fetch(service.url + path, {
-    method,
-    headers: { 'Content-Type': 'application/json', ...(token ? { Authorization: `Bearer ${token}` } : {}) },
-    ...(body ? { body: JSON.stringify(body) } : {}),
-  });
-  if (!answer.ok) throw new Error(`${method} ${path}: ${answer.status} ${await answer.text()}`);
-  return (await answer.json()) as T;
 }
 
 beforeAll(async () => {
@@ -60,6 +51,7 @@ test.skipIf(!wanted)('bytes by asset', () => {
 
 test.skipIf(!wanted)('time to usable, and from send to paint', async () => {
   const cold: number[] = [];
+  const vitals: Vitals[] = [];
   for (let round = 0; round < 5; round += 1) {
     const context = await browser.newContext();
     const page = await context.newPage();
@@ -67,19 +59,36 @@ test.skipIf(!wanted)('time to usable, and from send to paint', async () => {
     await page.goto(service.url);
     await page.getByLabel('Password', { exact: true }).waitFor();
     cold.push(performance.now() - start);
+    vitals.push(await vitalsOf(page));
     await context.close();
   }
   tell(`cold to the sign-in screen: ${percentiles(cold)}`);
+  tell(`first contentful paint: ${percentiles(vitals.map(({ first }) => first))}; largest: ${percentiles(vitals.map(({ largest }) => largest))}`);
+  tell(`layout shift: at most ${Math.max(...vitals.map(({ shift }) => shift)).toFixed(3)}; blocked: at most ${Math.max(...vitals.map(({ blocked }) => blocked)).toFixed(0)} ms`);
+  const before = service.wire.carried;
   const ada = await Person.arrive(browser, service, 'Ada');
+  await ada.page.getByText('No conversations yet').waitFor();
+  tell(`carried to a fresh browser until the chat is usable: ${service.wire.carried - before} bytes, headers included`);
   const ben = await Person.arrive(browser, service, 'Ben');
+  const usable: number[] = [];
   await ada.openWith('Ben');
   await ada.write('hello');
   await ben.row('Ada').click();
   await ben.message('hello').waitFor();
-  const transferred = await ada.page.evaluate(() =>
-    performance.getEntriesByType('resource').reduce((sum, entry) => sum + (entry as PerformanceResourceTiming).encodedBodySize, 0),
-  );
-  tell(`fetched by the page until the chat is usable: ${transferred} bytes (the worker's own fetches not included)`);
+  // A cold browser of somebody who has an account: from the press on "Sign in" to the list.
+  for (let round = 0; round < 5; round += 1) {
+    const context = await browser.newContext({ locale: 'en-GB' });
+    const page = await context.newPage();
+    await page.goto(service.url);
+    await page.getByLabel('Username, e-mail or phone').fill('ada');
+    await page.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    const start = performance.now();
+    await page.locator('form button[type=submit]').click();
+    await page.getByRole('navigation').getByRole('link').first().waitFor();
+    usable.push(performance.now() - start);
+    await context.close();
+  }
+  tell(`from "Sign in" to the list of chats in a fresh browser: ${percentiles(usable)}`);
   await ada.installed();
   const warm: number[] = [];
   for (let round = 0; round < 10; round += 1) {
@@ -139,55 +148,61 @@ test.skipIf(!wanted)('time to usable, and from send to paint', async () => {
 });
 
 test.skipIf(!wanted)('long lists and long conversations', { timeout: 900_000 }, async () => {
-  const { access_token: token } = await call<{ access_token: string }>(null, 'POST', '/v1/auth/signup', { username: 'carla', password: PASSWORD });
-  let last = '';
-  for (let place = 0; place < CONVERSATIONS; place += 1) {
-    last = (await call<{ id: string }>(token, 'POST', '/v1/conversations', { kind: 'group', members: [], title: `Group ${place}` })).id;
-  }
   const many = Number(process.env.LOQUAT_FIGURES_MESSAGES ?? MESSAGES);
-  const batch = 64;
-  for (let place = 0; place < many; place += batch) {
-    await Promise.all(Array.from({ length: batch }, (_, at) => call(token, 'POST', `/v1/conversations/${last}/messages`, { nonce: `n${place + at}`, text: `message ${place + at} of a long conversation` })));
-  }
+  const load = await Load.of(service, 'carla');
+  const last = await load.groups(CONVERSATIONS);
+  await load.messages(last, many);
   const carla = await Person.arrive(browser, service, 'Carla', { mode: 'login' });
   await carla.row(`Group ${CONVERSATIONS - 1}`).waitFor();
-  await carla.page.evaluate(() => {
-    const long: number[] = [];
-    Object.assign(globalThis, { long });
-    new PerformanceObserver((list) => long.push(...list.getEntries().map(({ duration }) => duration))).observe({ type: 'longtask' });
-  });
-  const session = await carla.context.newCDPSession(carla.page);
-  await session.send('Performance.enable');
-  const script = async () => {
-    const { metrics } = await session.send('Performance.getMetrics');
-    const of = (name: string) => metrics.find((metric) => metric.name === name)?.value ?? 0;
-    return { script: of('ScriptDuration') * 1000, heap: of('JSHeapUsedSize') };
-  };
-  const scroll = async (selector: string, by: number, frames: number) => {
-    const before = await script();
-    await carla.page.evaluate(
-      async ({ selector, by, frames }) => {
-        const box = document.querySelector(selector);
-        for (let frame = 0; box && frame < frames; frame += 1) {
-          box.scrollTop += by;
-          await new Promise((resolve) => requestAnimationFrame(resolve));
-        }
-      },
-      { selector, by, frames },
-    );
-    const after = await script();
-    return (after.script - before.script) / frames;
-  };
-  const list = await scroll('.rows', 140, 400);
+  const measured = await meter(carla.page);
+  const list = await measured.scroll('.rows', 140, 400);
   tell(`script a frame while ${CONVERSATIONS} conversations scroll: ${list.toFixed(2)} ms`);
   await carla.row(`Group ${CONVERSATIONS - 1}`).waitFor({ state: 'attached' }).catch(() => undefined);
   await carla.page.evaluate((id) => history.pushState(null, '', `/c/${id}`), last);
   await carla.page.evaluate(() => dispatchEvent(new PopStateEvent('popstate')));
   await carla.page.locator('article').first().waitFor();
-  const chat = await scroll('[role=log]', -160, 600);
+  const chat = await measured.scroll('[role=log]', -160, 600);
   tell(`script a frame while ${many} messages scroll up: ${chat.toFixed(2)} ms`);
-  const long = await carla.page.evaluate(() => (globalThis as unknown as { long: number[] }).long);
+  const long = await measured.longTasks();
   tell(`tasks over 50 ms: ${long.length}${long.length > 0 ? `, the longest ${Math.max(...long).toFixed(0)} ms` : ''}`);
-  tell(`heap of the page: ${((await script()).heap / 1e6).toFixed(1)} MB; entries in the page: ${await carla.page.locator('article').count()}`);
+  tell(`heap of the page: ${((await measured.heap()) / 1e6).toFixed(1)} MB; entries in the page: ${await carla.page.locator('article').count()}`);
+  tell(`resident memory of the page's process, worker and engine included: ${(await resident(browser) / 1e6).toFixed(0)} MB`);
   await carla.leave();
 });
+
+/** What Lighthouse looks at first: paints in milliseconds, the sum of layout shifts, what tasks took above 50 ms. */
+interface Vitals {
+  first: number;
+  largest: number;
+  shift: number;
+  blocked: number;
+}
+
+function vitalsOf(page: Page): Promise<Vitals> {
+  return page.evaluate(async () => {
+    const entries = (type: string) =>
+      new Promise<PerformanceEntry[]>((resolve) => {
+        const observer = new PerformanceObserver((list) => resolve(list.getEntries()));
+        observer.observe({ type, buffered: true });
+        requestAnimationFrame(() => setTimeout(() => resolve([]), 100));
+      });
+    const sum = (list: PerformanceEntry[], of: (entry: PerformanceEntry) => number) => list.reduce((total, entry) => total + of(entry), 0);
+    const [largest, shifts, tasks] = await Promise.all([entries('largest-contentful-paint'), entries('layout-shift'), entries('longtask')]);
+    return {
+      first: performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0,
+      largest: largest.at(-1)?.startTime ?? 0,
+      shift: sum(shifts, (entry) => (entry as PerformanceEntry & { value: number }).value),
+      blocked: sum(tasks, ({ duration }) => duration - 50),
+    };
+  });
+}
+
+/** The resident memory of the largest process that shows pages, in bytes. */
+async function resident(of: Browser): Promise<number> {
+  const session = await of.newBrowserCDPSession();
+  const { processInfo } = await session.send('SystemInfo.getProcessInfo');
+  const sizes = processInfo
+    .filter(({ type }) => type === 'renderer')
+    .map(({ id }) => Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, 'utf8'))?.[1] ?? 0) * 1024);
+  return Math.max(...sizes);
+}

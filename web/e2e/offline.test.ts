@@ -70,6 +70,11 @@ test('31, 11 reads and drafts are live across tabs and devices', async () => {
   await other.row('Ben').click();
   await ada.composer().fill('half a thought');
   await until(async () => (await other.composer().inputValue()) === 'half a thought', 'the draft on the other device');
+  await ada.page.getByRole('button', { name: 'Settings' }).click();
+  await ada.row('Ben').getByText('half a thought').waitFor();
+  await ada.row('Ben').getByText('Draft').waitFor();
+  await ada.row('Ben').click();
+  await until(async () => (await ada.composer().inputValue()) === 'half a thought', 'the draft stands where it was written');
   await ada.composer().fill('');
   await until(async () => (await other.composer().inputValue()) === '', 'the draft is gone there, too');
   await other.page.goto(service.url);

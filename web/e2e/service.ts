@@ -15,7 +15,11 @@ const SETTINGS = {
   LOQUAT_LIMITS__LOGINS_PER_MINUTE: '0',
   LOQUAT_LIMITS__REQUESTS_PER_SECOND: '0',
   LOQUAT_LIMITS__SENDS_PER_SECOND: '0',
+  LOQUAT_METRICS__LISTEN: '',
 };
+
+/** What is set for the tests is no setting of the service, and a developer's settings are not the tests'. */
+const ENVIRONMENT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('LOQUAT_')));
 
 export class Service {
   readonly #data = mkdtempSync(join(tmpdir(), 'loquat-web-'));
@@ -54,7 +58,7 @@ export class Service {
     await this.kill();
     const listen = `127.0.0.1:${this.#port}`;
     const child = spawn(BINARY, ['serve', '--listen', listen, '--data', this.#data], {
-      env: { ...process.env, ...SETTINGS },
+      env: { ...ENVIRONMENT, ...SETTINGS },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     this.#process = child;
@@ -83,6 +87,7 @@ export class Wire {
   readonly #sockets = new Set<Socket>();
   #target = 0;
   #whole = true;
+  #carried = 0;
 
   private constructor(server: Server) {
     this.#server = server;
@@ -98,6 +103,11 @@ export class Wire {
 
   get port(): number {
     return (this.#server.address() as AddressInfo).port;
+  }
+
+  /** Bytes that it has carried to browsers. */
+  get carried(): number {
+    return this.#carried;
   }
 
   leadsTo(port: number): void {
@@ -133,6 +143,9 @@ export class Wire {
         other.destroy();
       });
     }
+    far.on('data', (bytes: Buffer) => {
+      this.#carried += bytes.length;
+    });
     near.pipe(far);
     far.pipe(near);
   }
