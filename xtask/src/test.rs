@@ -14,7 +14,7 @@ use crate::shell::{Workspace, show};
 use crate::smoke;
 use crate::stages::{Counts, Report};
 use crate::tools;
-use crate::wasm;
+use crate::web;
 
 /// How much of what grows without end is tested.
 struct Figures {
@@ -67,12 +67,17 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
         tools::nats_server(workspace)?;
         Ok(Counts::default())
     });
+    // First, so that the binaries that are built and tested carry it.
+    let client = web::stages(workspace, &mut report);
     report.stage("workspace tests", || workspace_tests(workspace, figures));
     let built = report.stage("release build", || {
         workspace.build_release(&programs::TORTURE_PACKAGES).map(|()| Counts::default())
     });
     if built {
         report.stage("release binary serves", || smoke::run(workspace).map(|()| Counts::default()));
+        if client {
+            report.stage("web end to end", || web::end_to_end(workspace));
+        }
         if figures.contract {
             report
                 .stage("traces reach a collector", || collector::run(workspace).map(|()| Counts::default()));
@@ -93,9 +98,6 @@ pub(crate) fn run(workspace: &Workspace, full: bool) -> Result<bool> {
         report
             .stage("fuzzing", || fuzz::run(workspace, figures.fuzz_seconds, &[]).map(|()| Counts::default()));
     }
-    report.stage("engine for the browser", || {
-        wasm::run(workspace, wasm::Toolchain::Auto).map(|()| Counts::default())
-    });
     Ok(report.finish())
 }
 

@@ -86,6 +86,14 @@ pub(crate) fn npm(workspace: &Workspace) -> Result<PathBuf> {
     Ok(own)
 }
 
+/// Chromium, which the end-to-end tests of the web client drive without a window.
+pub(crate) fn chromium(workspace: &Workspace) -> Result<()> {
+    if workspace.which("chromium").is_none() {
+        apt_install(workspace, &["chromium"]).context("Chromium is needed to test the web client")?;
+    }
+    Ok(())
+}
+
 /// The first two numbers of a program's version.
 fn version(workspace: &Workspace, program: &OsStr) -> Result<(u32, u32)> {
     let text = shell::output(workspace.command(program).arg("--version"))?;

@@ -24,10 +24,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<()> {
 /// Builds it and a release binary with it inside, and runs every test of it.
 pub(crate) fn test(workspace: &Workspace) -> Result<bool> {
     let mut report = Report::default();
-    let built = report.stage("web client", || build(workspace).map(|()| Counts::default()));
-    if built {
-        report.stage("web types", || check(workspace).map(|()| Counts::default()));
-        report.stage("web unit tests", || unit_tests(workspace));
+    if stages(workspace, &mut report) {
         let served = report.stage("release build", || {
             workspace.build_release(&["loquat-server"]).map(|()| Counts::default())
         });
@@ -36,6 +33,17 @@ pub(crate) fn test(workspace: &Workspace) -> Result<bool> {
         }
     }
     Ok(report.finish())
+}
+
+/// Builds the engine and the client, and runs the tests that need no server. Whether the client was built.
+pub(crate) fn stages(workspace: &Workspace, report: &mut Report) -> bool {
+    report.stage("engine for the browser", || wasm::web_engine(workspace).map(|_engine| Counts::default()));
+    let built = report.stage("web client", || build(workspace).map(|()| Counts::default()));
+    if built {
+        report.stage("web types", || check(workspace).map(|()| Counts::default()));
+        report.stage("web unit tests", || unit_tests(workspace));
+    }
+    built
 }
 
 /// The types of scripts and components.
@@ -48,11 +56,9 @@ fn unit_tests(workspace: &Workspace) -> Result<Counts> {
     count(workspace, "test")
 }
 
-/// The end-to-end suite in Chromium against the release binary.
-fn end_to_end(workspace: &Workspace) -> Result<Counts> {
-    if workspace.which("chromium").is_none() {
-        tools::apt_install(workspace, &["chromium"])?;
-    }
+/// The end-to-end suite in Chromium against the release binary, which an earlier stage has built.
+pub(crate) fn end_to_end(workspace: &Workspace) -> Result<Counts> {
+    tools::chromium(workspace)?;
     count(workspace, "e2e")
 }
 
@@ -70,6 +76,9 @@ fn count(workspace: &Workspace, script: &str) -> Result<Counts> {
     let _ = fs::remove_file(&report);
     let mut command = npm(workspace, &["run", script])?;
     command.env("LOQUAT_BINARY", workspace.release("loquat")).env("LOQUAT_TEST_REPORT", &report);
+    if let Some(chromium) = workspace.which("chromium") {
+        command.env("LOQUAT_CHROMIUM", chromium);
+    }
     println!("$ {}", shell::show(&command));
     let status = command.status().context("cannot start npm")?;
     let results = fs::read(&report).context("the tests came to no end")?;
@@ -85,7 +94,7 @@ fn packages(workspace: &Workspace) -> Result<()> {
     if fs::read(&stamp).is_ok_and(|installed| installed == lock) {
         return Ok(());
     }
-    shell::succeed(&mut npm(workspace, &["ci"])?)?;
+    shell::succeed(&mut npm(workspace, &["ci", "--no-audit", "--no-fund"])?)?;
     fs::write(stamp, lock)?;
     Ok(())
 }
