@@ -72,12 +72,12 @@ fn run(arguments: &RunArguments) -> Result<(), BenchError> {
     let screen = MultiProgress::new();
     let bench = Bench { launcher, settings, screen, tables_only: arguments.markdown };
     let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default())?;
-    let samples = runtime.block_on(bench.run(&cases))?;
+    let (samples, failures) = runtime.block_on(bench.run(&cases))?;
     let report = Report::new(machine, bench.settings, samples);
     if let Some(path) = &arguments.json {
         report.write_json(path)?;
     }
     let mut output = io::stdout().lock();
     output.write_all(report.markdown().as_bytes())?;
-    Ok(())
+    failures.into_iter().next().map_or(Ok(()), Err)
 }

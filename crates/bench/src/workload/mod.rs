@@ -91,24 +91,42 @@ pub(crate) struct Bench {
 pub(crate) type Values = Vec<(Metric, f64)>;
 
 impl Bench {
-    /// Runs all cases in all rounds on all systems.
-    pub(crate) async fn run(&self, cases: &[Case]) -> Result<Vec<Sample>, BenchError> {
+    /// Runs all cases in all rounds on all systems. A case that fails has no figures; the others go on, and what went
+    /// wrong is returned beside theirs.
+    pub(crate) async fn run(&self, cases: &[Case]) -> Result<(Vec<Sample>, Vec<BenchError>), BenchError> {
         let Settings { systems, repeat, .. } = &self.settings;
         let runs: usize = cases.iter().map(|case| case.systems(systems).count() * repeat).sum();
         let overall = self.screen.add(ProgressBar::new(runs as u64));
         overall.set_style(style("{pos:>3}/{len} runs [{bar:30}] {elapsed_precise}, about {eta} left"));
-        let mut samples = Vec::new();
+        let (mut samples, mut failures) = (Vec::new(), Vec::new());
         // One for all cases that need it: writing a large one takes minutes.
         let mut store = None;
         for case in cases {
-            for round in 0..*repeat {
-                for system in case.systems(systems) {
-                    samples.push(self.sample((*case, system, round), &mut store).await?);
-                    overall.inc(1);
+            match self.rounds(*case, (&mut store, &overall)).await {
+                Ok(rounds) => samples.extend(rounds),
+                Err(failure) => {
+                    self.screen.suspend(|| writeln!(io::stderr(), "{failure}"))?;
+                    failures.push(failure);
                 }
             }
         }
         overall.finish_and_clear();
+        Ok((samples, failures))
+    }
+
+    /// All rounds of a case on all systems.
+    async fn rounds(
+        &self,
+        case: Case,
+        (store, overall): (&mut Option<GrowingStore>, &ProgressBar),
+    ) -> Result<Vec<Sample>, BenchError> {
+        let mut samples = Vec::new();
+        for round in 0..self.settings.repeat {
+            for system in case.systems(&self.settings.systems) {
+                samples.push(self.sample((case, system, round), store).await?);
+                overall.inc(1);
+            }
+        }
         Ok(samples)
     }
 
