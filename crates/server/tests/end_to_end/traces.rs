@@ -29,10 +29,11 @@ fn collect() -> (String, Receiver<Batch>) {
         for stream in listener.incoming().map_while(Result::ok) {
             let sender = sender.clone();
             thread::spawn(move || {
-                while let Some(batch) = receive(&stream) {
-                    if sender.send(batch).is_err() {
-                        return;
-                    }
+                // Noted before it is accepted: the service waits for the answer before it ends.
+                while let Some(batch) = receive(&stream)
+                    && sender.send(batch).is_ok()
+                    && (&stream).write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").is_ok()
+                {
                 }
             });
         }
@@ -40,7 +41,7 @@ fn collect() -> (String, Receiver<Batch>) {
     (address, batches)
 }
 
-fn receive(mut stream: &TcpStream) -> Option<Batch> {
+fn receive(stream: &TcpStream) -> Option<Batch> {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -50,7 +51,6 @@ fn receive(mut stream: &TcpStream) -> Option<Batch> {
         head.lines().find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok())?;
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
     let request = ExportTraceServiceRequest::decode(&*body).expect("protobuf of OTLP");
     Some(Batch { head, request })
 }
