@@ -37,6 +37,18 @@ export async function until(holds: () => Promise<boolean> | boolean, what: strin
   }
 }
 
+/** After a test that failed: pictures of everybody's page, and what the pages complained of. */
+export async function describeFailure(
+  task: { name: string; result?: { state: string } },
+  suite: string,
+  people: (Person | undefined)[],
+): Promise<void> {
+  if (task.result?.state !== 'fail') return;
+  const name = `failed-${suite}-${task.name.slice(0, 24).replace(/\W+/g, '-')}`;
+  for (const person of people) await person?.picture(`${name}-${person.username}`).catch(() => undefined);
+  console.log(people.flatMap((person) => person?.complaints ?? []).join('\n'));
+}
+
 export class Person {
   /** What the page complained of: violations of its policy, errors that nobody caught. */
   readonly complaints: string[] = [];

@@ -1,7 +1,7 @@
 /** Two people and a group, on the real binary: everything that a day of chatting needs. */
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { Person, checkAccess, launch, until } from './browser';
+import { Person, checkAccess, describeFailure, launch, until } from './browser';
 import { Service } from './service';
 
 let service: Service;
@@ -14,13 +14,7 @@ beforeAll(async () => {
   ada = await Person.arrive(browser, service, 'Ada');
   ben = await Person.arrive(browser, service, 'Ben');
 });
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail') return;
-  const name = `failed-chat-${task.name.slice(0, 24).replace(/\W+/g, '-')}`;
-  await ada?.picture(`${name}-ada`).catch(() => undefined);
-  await ben?.picture(`${name}-ben`).catch(() => undefined);
-  console.log([...(ada?.complaints ?? []), ...(ben?.complaints ?? [])].join('\n'));
-});
+afterEach(({ task }) => describeFailure(task, 'chat', [ada, ben]));
 afterAll(async () => {
   await browser?.close();
   await service?.stop();

@@ -1,7 +1,7 @@
 /** Long conversations, phones, and where the user is in them. */
 import type { Browser, Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { PASSWORD, Person, checkAccess, launch, until } from './browser';
+import { PASSWORD, Person, checkAccess, describeFailure, launch, until } from './browser';
 import { Service } from './service';
 
 const MESSAGES = 400;
@@ -59,13 +59,7 @@ function scroll(log: Locator, by: number): Promise<number> {
     return anchor?.isConnected ? Math.abs(anchor.getBoundingClientRect().top - before) : 0;
   }, by);
 }
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail') return;
-  const name = `failed-long-${task.name.slice(0, 24).replace(/\W+/g, '-')}`;
-  await ada?.picture(`${name}-ada`).catch(() => undefined);
-  await ben?.picture(`${name}-ben`).catch(() => undefined);
-  console.log([...(ada?.complaints ?? []), ...(ben?.complaints ?? [])].join('\n'));
-});
+afterEach(({ task }) => describeFailure(task, 'long', [ada, ben]));
 afterAll(async () => {
   await browser?.close();
   await service?.stop();

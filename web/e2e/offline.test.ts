@@ -1,7 +1,7 @@
 /** Cut wires, killed servers, several tabs: nothing lost, nothing doubled, in order. */
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { Person, checkAccess, launch, until } from './browser';
+import { Person, checkAccess, describeFailure, launch, until } from './browser';
 import { Service } from './service';
 
 let service: Service;
@@ -18,13 +18,7 @@ beforeAll(async () => {
   await ben.row('Ada').click();
   await ben.message('first').waitFor();
 });
-afterEach(async ({ task }) => {
-  if (task.result?.state !== 'fail') return;
-  const name = `failed-offline-${task.name.slice(0, 24).replace(/\W+/g, '-')}`;
-  await ada?.picture(`${name}-ada`).catch(() => undefined);
-  await ben?.picture(`${name}-ben`).catch(() => undefined);
-  console.log([...(ada?.complaints ?? []), ...(ben?.complaints ?? [])].join('\n'));
-});
+afterEach(({ task }) => describeFailure(task, 'offline', [ada, ben]));
 afterAll(async () => {
   await browser?.close();
   await service?.stop();
