@@ -97,6 +97,13 @@ impl Change {
         }
     }
 
+    /// Whether an event of this effect copies something of the message that it is about, or holds on to it. Where the
+    /// message was erased since that was decided, nothing of it may come back.
+    #[must_use]
+    pub const fn is_about_content(&self) -> bool {
+        matches!(self, Self::Revise { .. } | Self::React { .. } | Self::Pin { on: true, .. })
+    }
+
     /// What the event with this body and effect is about.
     #[must_use]
     pub const fn target(&self) -> Option<Seq> {

@@ -59,12 +59,6 @@ pub(crate) enum Effects {
     Founding,
 }
 
-/// Whether an event of this effect copies something of a message, or holds on to it. Where the message was erased since
-/// that was decided, nothing of it may come back.
-const fn is_about_content(change: &Change) -> bool {
-    matches!(change, Change::Revise { .. } | Change::React { .. } | Change::Pin { on: true, .. })
-}
-
 /// Appends events: the statements of a run of appends.
 pub(crate) struct Appender<'c> {
     nonces: NonceLookup<'c>,
@@ -185,7 +179,7 @@ impl<'c> Appender<'c> {
         effects: Effects,
         account: &mut Vec<AccountEntry>,
     ) -> Outcome<Placement> {
-        let comes_too_late = is_about_content(&event.change)
+        let comes_too_late = event.change.is_about_content()
             && match event.change.target() {
                 Some(target) => erase::is_erased(context.connection, tip.conversation, target)?,
                 None => false,

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use loquat_domain::ports::{
-    AccountEntry, Append, AppendOutcome, Change, EventLog, NewEvent, Placement, StoreError, TailMark,
-    TailedEvent, TargetFacts,
+    AccountEntry, Append, AppendOutcome, EventLog, NewEvent, Placement, StoreError, TailMark, TailedEvent,
+    TargetFacts,
 };
 use loquat_proto::{ConversationId, Event, Nonce, Seq, UserId};
 use serde_json::value::RawValue;
@@ -150,10 +150,8 @@ pub(super) fn place(
     }
     let body = RawValue::from_string(body).expect("the domain encodes bodies as JSON");
     // Of a message that was erased since this was decided, nothing may come back.
-    let about_content =
-        matches!(change, Change::Revise { .. } | Change::React { .. } | Change::Pin { on: true, .. });
     let comes_too_late =
-        about_content && change.target().is_some_and(|target| retention::is_erased(room, target));
+        change.is_about_content() && change.target().is_some_and(|target| retention::is_erased(room, target));
     let body = Some(body).filter(|_| !comes_too_late);
     let stored = Stored {
         pos,
